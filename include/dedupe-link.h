@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dedupe-link.h - find files with equal content and make them hard links of one inode
+ *
+ * The library works in two verbs. dlk_scan() walks directories and makes a plan: sets of equal files, who stays
+ * (the keeper) and which names shall become links to it. dlk_apply() carries the plan out, one name at a time,
+ * each proven equal byte for byte at that moment and replaced atomically. A dry run is the first verb alone.
+ *
+ * Conventions. Functions return 0 or a negative errno; what they produce comes last and is called ret_...;
+ * outputs change only on success. Sizes are bytes, times nanoseconds. Paths are bytes without NUL, in any
+ * encoding. The library never prints, never exits and has no global state but the disposition of SIGIO, which is
+ * set to ignored while dlk_apply(), dlk_recover() or dlk_replace_at() run, if it was the default (a broken file
+ * lease would otherwise end the process).
+ */
+#ifndef DEDUPE_LINK_H
+#define DEDUPE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define DLK_API __attribute__((visibility("default")))
+#else
+#define DLK_API
+#endif
+
+/* ---- policy ---------------------------------------------------------------------------------------------- */
+
+/* What must agree, besides content, before two files are made one. Words of --respect and --ignore. */
+enum dlk_respect {
+	DLK_RESPECT_OWNER = 1 << 0, /* uid and gid */
+	DLK_RESPECT_MODE = 1 << 1,  /* permission, setuid, setgid and sticky bits */
+	DLK_RESPECT_XATTR = 1 << 2, /* all extended attributes, ACLs and capabilities included */
+	DLK_RESPECT_TIME = 1 << 3,  /* mtime, to the nanosecond */
+	DLK_RESPECT_NAME = 1 << 4,  /* the last component of the path */
+	DLK_RESPECT_DIR = 1 << 5,   /* the path from the root to the file's directory */
+};
+#define DLK_RESPECT_DEFAULT (DLK_RESPECT_OWNER | DLK_RESPECT_MODE | DLK_RESPECT_XATTR)
+#define DLK_RESPECT_WORDS 6 /* how many bits enum dlk_respect has */
+
+/* Which inode of a set stays. Ties: oldest mtime, then the order of the arguments, then of the paths. */
+enum dlk_keep {
+	DLK_KEEP_MOST_LINKS,
+	DLK_KEEP_FEWEST_LINKS,
+	DLK_KEEP_OLDEST,
+	DLK_KEEP_NEWEST,
+	DLK_KEEP_FIRST_PATH,
+};
+
+/* One selection rule; the first rule of a list that matches a name decides, no match means included. */
+struct dlk_filter {
+	enum dlk_filter_verdict { DLK_INCLUDE, DLK_EXCLUDE } verdict;
+	enum dlk_filter_syntax { DLK_GLOB, DLK_REGEX } syntax;
+	/* DLK_GLOB: with a slash inside it is matched against the path from the root, without one against the last
+	 * component; a trailing slash matches directories only; "**" crosses slashes, "*" and "?" do not.
+	 * DLK_REGEX: a POSIX extended regular expression searched for in the path from the root. */
+	const char *pattern;
+};
+
+/* ---- what is told while the work goes on ------------------------------------------------------------------- */
+
+enum dlk_event_kind {
+	DLK_EVENT_PHASE,    /* a phase begins: `phase` */
+	DLK_EVENT_PROGRESS, /* now and then: `phase`, `done`, `total` (0: not known), `bytes` */
+	DLK_EVENT_ERROR,    /* something could not be read or linked: `stage`, `path`, `error`; counts as an error */
+	DLK_EVENT_SKIP,     /* a name left as it was: `stage`, `path`, `reason`; no error */
+	DLK_EVENT_NOTE,     /* something worth one line: `reason`, `path` */
+	DLK_EVENT_LINKED,   /* a name was replaced: `path`, and `other`, a name of the keeper */
+};
+
+enum dlk_phase { DLK_PHASE_WALK, DLK_PHASE_RECOVER, DLK_PHASE_HASH, DLK_PHASE_LINK, DLK_PHASE_DONE };
+
+/* Where it happened. */
+enum dlk_stage {
+	DLK_STAGE_ROOT,    /* opening a path that was given */
+	DLK_STAGE_LOCK,    /* locking the roots */
+	DLK_STAGE_WALK,    /* reading a directory or a file's status */
+	DLK_STAGE_HASH,    /* opening or reading a file for its digest */
+	DLK_STAGE_CONFIRM, /* opening or comparing keeper and target */
+	DLK_STAGE_SYNC,    /* making the keeper durable */
+	DLK_STAGE_LINK,    /* making the temporary link */
+	DLK_STAGE_SWAP,    /* exchanging it with the target's name */
+	DLK_STAGE_DROP,    /* unlinking the old file, or putting it back */
+	DLK_STAGE_RECOVER, /* finishing or undoing what a dead run left */
+};
+
+/* Why a name was left as it was, or what a note is about. */
+enum dlk_reason {
+	DLK_REASON_NONE,
+	DLK_REASON_IN_USE,         /* another program has the file open for writing, or asked for it meanwhile */
+	DLK_REASON_CHANGED,        /* the file, its name or its directory is not what the scan saw */
+	DLK_REASON_UNEQUAL,        /* the bytes differ although the digests agreed */
+	DLK_REASON_NOT_REGULAR,    /* a directory, a symlink or something else stands at the name */
+	DLK_REASON_IMMUTABLE,      /* immutable or append-only by file attribute */
+	DLK_REASON_READ_ONLY,      /* the file system is mounted read-only */
+	DLK_REASON_DENIED,         /* the directory may not be written, or the keeper not be linked to */
+	DLK_REASON_MOUNT_POINT,    /* a file something is mounted on */
+	DLK_REASON_CROSS_DEVICE,   /* two mounts between which the kernel makes no hard link; said once a pair */
+	DLK_REASON_LINK_LIMIT,     /* the keeper can take no more links; another keeper goes on */
+	DLK_REASON_MANY_DOMAINS,   /* a note: the paths span several file systems or mounts */
+	DLK_REASON_WEAKER,         /* a note: no lease could be had; the weaker guarantee was used */
+	DLK_REASON_KEPT_ASIDE,     /* a note: a file was kept under the name `path` since it could not be placed safely */
+	DLK_REASON_LEFTOVER,       /* a note: a temporary name of a dead run was kept, since it could not be proven safe */
+	DLK_REASON_LATE_OPENER,    /* a note: somebody opened the old file in the last microseconds; rescued to `path` */
+	DLK_REASON_RECOVERED,      /* a note: what a dead run left at `path` was finished or undone */
+};
+
+struct dlk_event {
+	enum dlk_event_kind kind;
+	enum dlk_phase phase;
+	enum dlk_stage stage;
+	enum dlk_reason reason;
+	int error;         /* a positive errno, or 0 */
+	const char *path;  /* valid during the call; NULL where it makes no sense */
+	const char *other; /* likewise */
+	uint64_t done, total, bytes;
+};
+
+/*
+ * Called for each event, by any thread but never by two at once. Must be quick and must not call the library.
+ * `ctx` is the caller's own.
+ */
+typedef void dlk_observe_fn(void *ctx, const struct dlk_event *event);
+
+/* ---- options --------------------------------------------------------------------------------------------- */
+
+struct dlk_options {
+	uint64_t min_size;            /* bytes; 1 by default, 0 takes empty files too */
+	uint64_t max_size;            /* bytes; UINT64_MAX by default */
+	unsigned respect;             /* of enum dlk_respect; DLK_RESPECT_DEFAULT */
+	enum dlk_keep keep;           /* DLK_KEEP_MOST_LINKS */
+	const struct dlk_filter *filters; /* borrowed until dlk_scan returns */
+	size_t filter_count;
+	bool one_file_system;         /* do not enter directories of another file system or mount than their root's */
+	unsigned max_depth;           /* 0: only files given as roots, 1: a root's own entries; UINT_MAX: no limit */
+	unsigned threads;             /* 0: as many as pay; else this many for walking, hashing and linking */
+	uint32_t max_links;           /* links of an inode are not raised above it; 0: the file system's own limit */
+	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
+	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
+	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
+	dlk_observe_fn *observe;      /* NULL, or told what happens */
+	void *observe_ctx;
+};
+
+/* Fills `ret` with the defaults named above. */
+DLK_API void dlk_options_init(struct dlk_options *ret);
+
+/* ---- the account ----------------------------------------------------------------------------------------- */
+
+struct dlk_apart {
+	uint64_t files; /* inodes that would go if these words were ignored */
+	uint64_t bytes; /* bytes that would be freed, on top of bytes_saved */
+};
+
+/* Figures of a scan (what would be) or of an apply (what is). bytes are st_blocks * 512 unless said. */
+struct dlk_tally {
+	uint64_t files_seen;   /* names of regular files that passed the selection */
+	uint64_t inodes_seen;  /* distinct inodes among them */
+	uint64_t bytes_seen;   /* sum of the sizes (st_size) of those inodes */
+	uint64_t dirs_seen;
+	uint64_t sets;         /* duplicate sets: keepers that got, or would get, at least one name */
+	uint64_t links_made;   /* names replaced, or to be replaced */
+	uint64_t inodes_freed; /* inodes whose last link went */
+	uint64_t bytes_saved;  /* allocated bytes of those inodes, less extents shared with other files */
+	uint64_t bytes_held_elsewhere; /* allocated bytes of replaced inodes that names outside the roots still hold */
+	uint64_t bytes_read;   /* content bytes read, holes left out */
+	uint64_t skipped_in_use;   /* names */
+	uint64_t skipped_changed;  /* names */
+	uint64_t skipped_refused;  /* names left for another reason of enum dlk_reason */
+	uint64_t weaker;       /* names replaced without leases */
+	uint64_t recovered;    /* leftovers of a dead run finished or undone */
+	uint64_t errors;       /* DLK_EVENT_ERROR events */
+	uint64_t domains;      /* file systems or mounts the files lie on */
+	struct dlk_apart apart[1 << DLK_RESPECT_WORDS]; /* equal files kept apart, by the words in which they differ */
+};
+
+/* ---- the plan -------------------------------------------------------------------------------------------- */
+
+struct dlk_plan;
+
+/* What became of a name of a set. */
+enum dlk_fate {
+	DLK_FATE_KEEPER,  /* a name of the inode that stays */
+	DLK_FATE_PLANNED, /* to be replaced */
+	DLK_FATE_LINKED,  /* replaced */
+	DLK_FATE_LEFT,    /* left as it was; an event said why */
+};
+
+struct dlk_member {
+	const char *path; /* valid during the call */
+	uint64_t inode;
+	uint64_t blocks;  /* 512-byte units */
+	int64_t mtime;    /* ns since the epoch */
+	uint32_t links;   /* link count at the scan */
+	enum dlk_fate fate;
+};
+
+struct dlk_set {
+	uint64_t index;   /* from 0 */
+	uint64_t size;    /* bytes of each file */
+	uint64_t names;   /* how many members follow */
+};
+
+/* Begin of a set, then each of its members, keeper's names first. Non-zero ends the iteration and is returned. */
+struct dlk_plan_visitor {
+	int (*set)(void *ctx, const struct dlk_set *set);
+	int (*member)(void *ctx, const struct dlk_set *set, const struct dlk_member *member);
+};
+
+/*
+ * Walks `count` paths (directories, or regular files; a symlink given here is followed, one met below never),
+ * finds equal files and makes a plan. Trouble with single files is told as events, counted, and goes on.
+ *
+ * Errors: -ENOENT no path could be read; -EAGAIN another run holds the lock (will_apply without wait); -ENOMEM;
+ * -EINVAL a filter that does not compile; -ECANCELED stopped by options->stop. On success the caller owns
+ * *ret_plan and frees it with dlk_plan_free(). `options` is copied, what it points to is borrowed until the plan
+ * is freed.
+ */
+DLK_API int dlk_scan(const struct dlk_options *options, const char *const *paths, size_t count,
+		     struct dlk_plan **ret_plan);
+
+/*
+ * Carries the plan out. The plan must come from a scan with will_apply. A name that changed since, is in use or
+ * cannot be proven equal is left as it was and counted. Afterwards dlk_plan_tally() and dlk_plan_each() tell what
+ * was done. Returns 0 (also when single names failed: see tally.errors), -EINVAL for a plan made without
+ * will_apply or applied before, -ECANCELED when stopped: what was done is done and counted, no name is missing.
+ */
+DLK_API int dlk_apply(struct dlk_plan *plan);
+
+/* The figures, as of now; valid until the next call with this plan. */
+DLK_API const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan);
+
+/* Visits the sets in the order of their keepers' paths: the same for the same tree, whatever the threads. */
+DLK_API int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
+
+/* Frees the plan and lets go of the lock. NULL is fine. */
+DLK_API void dlk_plan_free(struct dlk_plan *plan);
+
+/*
+ * Finishes or undoes what dead runs left below the paths, and nothing else. Errors as dlk_scan().
+ * *ret_tally says how many (recovered) and what went wrong (errors).
+ */
+DLK_API int dlk_recover(const struct dlk_options *options, const char *const *paths, size_t count,
+			struct dlk_tally *ret_tally);
+
+/* ---- one pair -------------------------------------------------------------------------------------------- */
+
+enum dlk_replace_flags {
+	DLK_FOLLOW = 1 << 0, /* when src is a symlink, use the file it leads to; without it, -ELOOP */
+	DLK_NO_SYNC = 1 << 1, /* do not make src durable first (a caller that synced already) */
+};
+
+/* What dlk_replace_at did. */
+struct dlk_replaced {
+	bool already;         /* both names were links to one inode: nothing to do */
+	bool freed;           /* the old inode's last link went */
+	bool weaker;          /* no lease could be had; stamps and a second comparison were used */
+	uint64_t bytes_saved; /* as in dlk_tally */
+};
+
+/*
+ * Makes dst another name of the file src, as link(2) would, but dst exists and is replaced atomically, and only
+ * when its content is proven equal at that moment. Either path is relative to its directory descriptor or, with
+ * AT_FDCWD, to the working directory. Owner, mode and other metadata are not compared: dst takes src's.
+ *
+ * Returns 0 and, if ret is not NULL, fills it. Errors leave dst as it was:
+ *   -EISDIR  src or dst is a directory             -EXDEV   they lie on different file systems or mounts
+ *   -ENOENT  src or dst does not exist             -ELOOP   src without DLK_FOLLOW, or dst, is a symlink
+ *   -EINVAL  either is no regular file, or unknown flags
+ *   -EILSEQ  both are regular files and their contents differ
+ *   -EBUSY   another program has one of them open for writing, or changed one meanwhile: try later
+ *   -EMLINK, -EROFS, -EACCES, -EPERM, -ENOSPC, -EIO ... from the kernel
+ */
+DLK_API int dlk_replace_at(int src_dirfd, const char *src, int dst_dirfd, const char *dst, unsigned flags,
+			   struct dlk_replaced *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* pool.h - the same work on several threads, joined at the end */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include "base.h"
+
+/*
+ * Runs work(ctx, 0) ... work(ctx, threads - 1) at the same time, number 0 on the calling thread, and returns when all
+ * have. Threads that cannot be started are done without: as long as the work is divided by a shared counter and
+ * not by number, it is complete all the same. All signals are blocked in the new threads, so that handlers run on
+ * the caller's.
+ */
+void pool_run(unsigned threads, void (*work)(void *ctx, unsigned worker), void *ctx);
+
+/* Processors this process may use (its affinity mask), at least 1. */
+unsigned pool_processors(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mount.h - the link domain of a file, and what its file system can do
+ *
+ * The kernel links only within one mount: two bind mounts of one file system share st_dev, yet link(2) says EXDEV. So
+ * a link domain is a device and a mount id together.
+ */
+#ifndef SYS_MOUNT_H
+#define SYS_MOUNT_H
+
+#include "stamp.h"
+
+struct mount_facts {
+	uint64_t dev, mount;    /* as in struct stamp */
+	uint32_t link_limit;    /* most links an inode may have; UINT32_MAX where unknown or none */
+	bool read_only;
+	bool dirent_ino_true;   /* d_ino equals st_ino here (not at mount points), see speed: names already seen */
+	bool shares_extents;    /* reflinks are possible: ask extent_shared before counting bytes as freed */
+	bool leases;            /* a local file system: leases can be hoped for */
+};
+
+/* About the file system that fd (any open descriptor, O_PATH too) lies on. */
+MUST_CHECK int mount_look(int fd, struct mount_facts *ret);
+
+#endif
