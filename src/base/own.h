@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define OWN(cleanup) __attribute__((cleanup(cleanup)))
+#define OWN(function) __attribute__((cleanup(function)))
 
 static inline void own_free_cleanup(void *pointer_to_pointer)
 {
