@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* dir.c - getdents64 into the caller's buffer; no allocation, no copy of names */
+#include "dir.h"
+
+#include <dirent.h>
+#include <string.h>
+
+static enum dir_type type_of(unsigned char d_type)
+{
+	switch (d_type) {
+	case DT_UNKNOWN:
+		return DIR_UNKNOWN;
+	case DT_REG:
+		return DIR_FILE;
+	case DT_DIR:
+		return DIR_DIR;
+	default:
+		return DIR_OTHER;
+	}
+}
+
+static bool is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+int dir_next(struct dir *dir, struct dir_entry *ret)
+{
+	for (;;) {
+		if (dir->at == dir->filled) {
+			ssize_t filled = sys->getdents(dir->fd, dir->buffer, DIR_BUFFER);
+			if (filled <= 0)
+				return (int)filled;
+			dir->filled = (size_t)filled;
+			dir->at = 0;
+		}
+		const struct dirent64 *entry = (const void *)(dir->buffer + dir->at);
+		dir->at += entry->d_reclen;
+		if (is_dot(entry->d_name))
+			continue;
+		*ret = (struct dir_entry){
+			.name = entry->d_name,
+			.length = strlen(entry->d_name),
+			.ino = entry->d_ino,
+			.type = type_of(entry->d_type),
+		};
+		return 1;
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mount.c - what a file system can do, by its type
+ *
+ * The kernel tells none of this, so there is a table of the types whose source was read. What is not in it is taken for
+ * the worst: entries' inode numbers not to be trusted, extents perhaps shared, leases not known to bind every writer.
+ */
+#include "mount.h"
+
+#include <linux/magic.h>
+#include <sys/statvfs.h>
+
+/* Missing from <linux/magic.h> of Linux 6.1. */
+#define MAGIC_ZFS      0x2fc12fc1
+#define MAGIC_BCACHEFS 0xca451a4e
+
+struct kind {
+	uint32_t magic;
+	uint32_t link_limit;
+	bool dirent_ino_true, shares_extents, leases;
+};
+
+/*
+ * Limits: EXT4_LINK_MAX 65000 (for ext3 too by the ext4 driver; the old ext2 driver stops at 32000 and says EMLINK: ext2,
+ * 3 and 4 share one magic), XFS_MAXLINK 2^31 - 1, BTRFS_LINK_MAX 65535. An overlay's is that of its upper layer.
+ *
+ * Leases: on network and FUSE file systems they bind at best the writers on this machine, so those are not listed.
+ *
+ * Entries' inode numbers: btrfs gives the entry of a subvolume another number than its root's inode, but that is a
+ * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
+ * "Inode properties").
+ */
+static const struct kind kinds[] = {
+	{ EXT4_SUPER_MAGIC, 65000, true, false, true },
+	{ XFS_SUPER_MAGIC, 2147483647, true, true, true },
+	{ BTRFS_SUPER_MAGIC, 65535, true, true, true },
+	{ TMPFS_MAGIC, UINT32_MAX, true, false, true },
+	{ RAMFS_MAGIC, UINT32_MAX, true, false, true },
+	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true },
+	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, true },
+	{ MAGIC_ZFS, UINT32_MAX, false, true, true },
+	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, true },
+};
+
+static const struct kind *kind_of(uint32_t magic)
+{
+	static const struct kind unknown = { 0, UINT32_MAX, false, true, false };
+	for (size_t i = 0; i < countof(kinds); i++)
+		if (kinds[i].magic == magic)
+			return &kinds[i];
+	return &unknown;
+}
+
+int mount_look(int fd, struct mount_facts *ret)
+{
+	struct stamp stamp;
+	int r = stamp_fd(fd, &stamp);
+	if (r < 0)
+		return r;
+	struct statfs statfs;
+	r = sys->fstatfs(fd, &statfs);
+	if (r < 0)
+		return r;
+	/* f_type is a signed long on some machines: compare what the magic numbers have, 32 bits */
+	const struct kind *kind = kind_of((uint32_t)statfs.f_type);
+	*ret = (struct mount_facts){
+		.dev = stamp.dev,
+		.mount = stamp.mount,
+		.link_limit = kind->link_limit,
+		.read_only = statfs.f_flags & ST_RDONLY,
+		.dirent_ino_true = kind->dirent_ino_true,
+		.shares_extents = kind->shares_extents,
+		.leases = kind->leases,
+	};
+	return 0;
+}
