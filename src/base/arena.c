@@ -61,5 +61,5 @@ void arena_free(struct arena *arena)
 	for (uint32_t i = 0; i < arena->block_count; i++)
 		free(arena->blocks[i]);
 	free(arena->blocks);
-	*arena = (struct arena){0};
+	*arena = (struct arena){ 0 };
 }

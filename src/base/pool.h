@@ -14,8 +14,8 @@
 void pool_run(unsigned threads, void (*work)(void *ctx, unsigned worker), void *ctx);
 
 /*
- * The two halves of it, for a caller with other work to do meanwhile: starts up to `threads` threads and returns how many
- * could be (perhaps none); pool_end joins them.
+ * The two halves of it, for a caller with other work to do meanwhile: starts up to `threads` threads and returns how
+ * many could be (perhaps none); pool_end joins them.
  */
 struct pool {
 	struct pool_member *members;

@@ -63,7 +63,7 @@ void text_printf(struct text *text, const char *format, ...)
 void text_free(struct text *text)
 {
 	free(text->at);
-	*text = (struct text){0};
+	*text = (struct text){ 0 };
 }
 
 /* ---- UTF-8 ---- */
@@ -93,8 +93,8 @@ static const struct utf8_lead *utf8_lead_of(unsigned char byte)
 }
 
 /*
- * The first character of `length` (at least 1) bytes. A bad piece is the longest beginning of a character that goes wrong
- * after it ("maximal subpart", Unicode 15 section 3.9), as most decoders count replacement characters.
+ * The first character of `length` (at least 1) bytes. A bad piece is the longest beginning of a character that goes
+ * wrong after it ("maximal subpart", Unicode 15 section 3.9), as most decoders count replacement characters.
  */
 static struct utf8_char utf8_next(const char *bytes, size_t length)
 {

@@ -5,7 +5,10 @@
 
 #include "base.h"
 
-/* A growing string for building output. Zeroed is valid. After a failed append `failed` stays set and appends do nothing. */
+/*
+ * A growing string for building output. Zeroed is valid. After a failed append `failed` stays set and appends do
+ * nothing.
+ */
 struct text {
 	char *at; /* NUL-terminated once anything was added; else NULL */
 	size_t count, room;
@@ -19,28 +22,35 @@ void text_free(struct text *text);
 
 /*
  * Appends a name as `ls` shows it on a terminal: as it is when plain; in single quotes when it holds spaces or shell
- * characters; as $'...' with \n, \t, \ooo escapes when it holds control characters or invalid UTF-8, so that
- * pasting it into a shell gives the name back and no raw escape ever reaches the terminal. C1 controls and the
- * bidirectional overrides (U+202A-E, U+2066-9) count as control characters.
+ * characters; as $'...' with \n, \t, \ooo escapes when it holds control characters or invalid UTF-8, so that pasting
+ * it into a shell gives the name back and no raw escape ever reaches the terminal. C1 controls, line and paragraph
+ * separators (U+2028-9) and the bidirectional overrides (U+202A-E, U+2066-9) count as control characters.
  */
 void text_add_quoted(struct text *text, const char *name);
 
 /* True when all bytes are valid UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). */
 bool text_utf8(const char *bytes, size_t length);
 
-/* Appends a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+/*
+ * Appends a JSON string with its quotes. Control characters, as above, are escaped; each maximal bad piece of invalid
+ * UTF-8 becomes one U+FFFD.
+ */
 void text_add_json(struct text *text, const char *bytes, size_t length);
 
 /* Appends base64 (RFC 4648, padded). */
 void text_add_base64(struct text *text, const char *bytes, size_t length);
 
 /*
- * Parses a size: digits, optionally a decimal fraction, then B, K, M, G, T, P, E (powers of 1024, also KiB ...) or KB, MB
- * ... (powers of 1000). Case does not matter, but for the rule above. -EINVAL, -ERANGE beyond UINT64_MAX.
+ * Parses a size: digits, optionally a decimal fraction, then B, K, M, G, T, P, E (powers of 1024, also KiB ...) or
+ * KB, MB ... (powers of 1000). Case does not matter, but for the rule above. A fraction needs a unit above bytes and
+ * is rounded down to bytes. -EINVAL, -ERANGE beyond UINT64_MAX.
  */
 MUST_CHECK int text_parse_size(const char *string, uint64_t *ret_bytes);
 
-/* Parses a duration: digits, then s, m, h, d, w (seconds when none), e.g. "90", "15m", "1h". Returned in ns. -EINVAL, -ERANGE. */
+/*
+ * Parses a duration: digits, then s, m, h, d, w (seconds when none), e.g. "90", "15m", "1h". Returned in ns. -EINVAL,
+ * -ERANGE.
+ */
 MUST_CHECK int text_parse_duration(const char *string, int64_t *ret_ns);
 
 /* Parses a whole number, decimal, nothing around it. -EINVAL, -ERANGE above max. */
