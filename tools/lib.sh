@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What tools/quickstart and tools/test share: having what is needed, and building. Sourced by bash; cd's to the checkout.
+# What tools/quickstart and tools/test share: having what is needed, and building. Sourced by bash; changes to the top.
 #
 # A thing is looked for by using it (a command, a header), not by asking the package manager: who built meson or
 # libxxhash on their own is served too. Packages are installed only for what is not there.

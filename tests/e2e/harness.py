@@ -122,16 +122,8 @@ class Look:
         """Names, types and contents: what no run may ever change."""
         return {path: (stat.S_IFMT(status.st_mode), content) for path, (status, content, _) in self.entries.items()}
 
-    def metadata(self, directories=True):
-        """contents() and owner, mode, mtime, attributes: what no dry run may change. Directory times aside on demand."""
-        found = {}
-        for path, (status, content, xattrs) in self.entries.items():
-            time = status.st_mtime_ns if directories or not stat.S_ISDIR(status.st_mode) else None
-            found[path] = (status.st_mode, status.st_uid, status.st_gid, time, content, xattrs)
-        return found
-
     def everything(self):
-        """metadata() and inode, link count, ctime, blocks: equal when nothing at all was done to the tree."""
+        """All that can be seen, inode, link count, ctime: equal when nothing at all was done to the tree."""
         return {path: (status.st_ino, status.st_dev, status.st_nlink, status.st_mode, status.st_uid, status.st_gid,
                        status.st_mtime_ns, status.st_ctime_ns, status.st_size, content, xattrs)
                 for path, (status, content, xattrs) in self.entries.items()}
@@ -250,7 +242,8 @@ class Case:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                               env=dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"))
         if check and done.returncode:
-            self.skip("set-up: %s: %s" % (" ".join(map(str, command)), done.stdout.decode(errors="replace").strip()[-300:]))
+            said = done.stdout.decode(errors="replace").strip()[-300:]
+            self.skip("set-up: %s: %s" % (" ".join(map(str, command)), said))
         return done.stdout
 
     def image(self, kind, megabytes, where="image", options=()):
@@ -408,7 +401,7 @@ def main():
         sys.exit(SKIPPED)
     except Failed as failure:
         where = [line for line in traceback.extract_tb(failure.__traceback__) if line.filename == case_path]
-        print("%s:%d: %s" % (os.path.relpath(case_path), where[-1].lineno if where else 0, failure))
+        print("%s:%d: %s" % (os.path.relpath(case_path, TOP), where[-1].lineno if where else 0, failure))
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ maketree = load(os.path.join(TOP, "tools", "maketree"))
 oracle = load(os.path.join(TOP, "tools", "oracle"))
 
 # What the run itself decides, not the tree.
-VARYING = ("seconds", "bytes_read")
+VARYING = ("seconds", "duration_ns", "bytes_read")
 
 
 def choose(rng):
@@ -36,6 +36,9 @@ def choose(rng):
     if rng.random() < 0.15:
         policy["max_depth"] = rng.randrange(0, 4)
         arguments += ["--max-depth", str(policy["max_depth"])]
+    if rng.random() < 0.15:
+        policy["max_links"] = rng.randrange(2, 7)
+        arguments += ["--max-links", str(policy["max_links"])]
     if rng.random() < 0.1:
         policy["one_file_system"] = True
         arguments += ["-x"]
@@ -45,7 +48,8 @@ def choose(rng):
 def choose_roots(rng, top):
     """PATHs, in several spellings; they overlap more often than not."""
     kinds = [["in"], ["in"], ["in"], ["in/a", "in/b", "in/c"], ["in/c", "in/a"], ["in", "in/a"], ["in/a", "in"],
-             ["in/b", "in/b"], ["in/", "./in/b/.."], [os.path.join(top, "in")], ["link-to-in", "in/a"], ["in/a/.", "in/b"]]
+             ["in/b", "in/b"], ["in/", "./in/b/.."], [os.path.join(top, "in")], ["link-to-in", "in/a"],
+             ["in/a/.", "in/b"], ["in/c/", "in/b"]]
     roots = list(rng.choice(kinds))
     if rng.random() < 0.2:
         files = [os.path.join(where, name) for where, _, names in sorted(os.walk(os.path.join(top, "in")))
@@ -97,6 +101,7 @@ def one_tree(t, seed):
     before = Look(top)
     os.chdir(top)
     figures, sets = oracle.judge(roots, oracle.Policy(**options))
+    files_apart = figures.pop("files_apart")
     try:
         plans = [t.json("-n", "-j", threads, *arguments, cwd=top) for threads in ("1", "2", "8")]
         t.untouched(before)
@@ -104,6 +109,7 @@ def one_tree(t, seed):
             t.equal(steady(plan), steady(plans[0]), "dry runs with other threads")
         t.figures(plans[0], dry_run=True, errors=0, **figures)
         check_sets(t, plans[0], sets)
+        t.equal(sum(each["files"] for each in plans[0].summary["apart"]), files_apart, "files kept apart")
         real_run = t.json("-j", rng.choice("128"), *arguments, cwd=top)
         t.figures(real_run, dry_run=False, errors=0, skipped_in_use=0, skipped_changed=0, **figures)
         after = Look(top)
@@ -114,14 +120,14 @@ def one_tree(t, seed):
         t.figures(again, links_made=0, bytes_saved=0, inodes_freed=0, sets=0, errors=0)
         t.untouched(after)
     except Failed as failure:
-        raise Failed("seed %d (tests/e2e/run --trees 1 --seed %d differential): %r: %s" % (seed, seed, arguments, failure))
+        raise Failed("tests/e2e/run --trees 1 --seed %d differential: %r: %s" % (seed, arguments, failure))
     shutil.rmtree(top)
 
 
 def check_sets(t, run, sets):
     """The sets listed are the oracle's, in its order, keepers apart from the names to be replaced."""
-    got = [({named(member) for member in each["files"] if member["fate"] == "keeper"},
-            {named(member) for member in each["files"] if member["fate"] != "keeper"}) for each in run.sets]
+    got = [({named(member) for member in each["names"] if member["fate"] == "keeper"},
+            {named(member) for member in each["names"] if member["fate"] != "keeper"}) for each in run.sets]
     want = [({os.fsdecode(name.path) for name in keeper.names},
              {os.fsdecode(name.path) for other in others for name in other.names}) for keeper, others in sets]
     t.equal(got, want, "sets")

@@ -2,12 +2,12 @@
 """A dry run touches nothing and gives the figures of the real run that follows, to the byte."""
 import os
 
-VARYING = ("seconds", "bytes_read", "dry_run")
+VARYING = ("seconds", "duration_ns", "bytes_read", "dry_run")
 
 
 def test(t):
     for number in range(40):
-        t.write("in/d%d/file%d" % (number % 4, number), t.random(1 + 3000 * (number % 5), number % 9),
+        t.write("in/d%d/file%d" % (number % 4, number), t.random(1 + 3000 * (number % 3), number % 6),
                 mode=0o600 if number == 7 else 0o644)
     t.link("in/d0/file0", "in/d1/more")
     t.link("in/d1/file1", "out/held")

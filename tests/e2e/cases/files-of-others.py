@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An ordinary user meets files of others: nothing of theirs is linked by default, and no name is lost when it is tried."""
+"""An ordinary user meets files of others: nothing of theirs is linked by default, and trying it loses no name."""
 import os
 
 from harness import NOBODY

@@ -39,7 +39,7 @@ def test(t):
     for arguments, wanted in CASES:
         want = sorted(name for name in FILES if wanted(name))
         dry = t.json("-n", *arguments, "root")
-        got = sorted(os.path.relpath(named(name), "root") for each in dry.sets for name in each["files"])
+        got = sorted(os.path.relpath(named(name), "root") for each in dry.sets for name in each["names"])
         t.equal(dry.summary["files_seen"], len(want), "files seen with %r" % arguments)
         t.equal(got, want if len(want) > 1 else [], "files with %r" % arguments)
     # Relative to each PATH, and a file that is given is filtered by its own name.

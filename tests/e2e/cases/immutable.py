@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Immutable and append-only files, and files in such directories, stay as they are; the dry run knows; the rest is done."""
+"""Immutable and append-only files and directories stay as they are, the dry run knows it, and the rest is done."""
 import os
 
 

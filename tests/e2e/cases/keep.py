@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--keep and hardlink's letters choose who stays; ties go to the oldest, then the first argument, then the first path."""
+"""--keep and hardlink's letters choose who stays; ties go to the oldest, the first argument, the first path."""
 import os
 
 SECOND = 10**9

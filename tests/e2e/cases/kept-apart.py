@@ -28,8 +28,7 @@ def test(t):
             (["--respect", "time", "time"], "time", 1, size["time/b"])]:
         dry = t.json("-n", *options)
         t.figures(dry, links_made=0, sets=0)
-        found = {",".join(each["words"]) if isinstance(each["words"], list) else each["words"]:
-                 (each["files"], each["bytes"]) for each in dry.summary["apart"]}
+        found = {",".join(each["differ"]): (each["files"], each["bytes"]) for each in dry.summary["apart"]}
         t.equal(found, {words: (files, total)}, "kept apart in %r" % options)
         told = t.run("-n", *options)
         t.check("--ignore " + words in told.out, "the option is not told: " + told.about())

@@ -31,10 +31,10 @@ def test(t):
     verbose = t.run("-n", "-v", ".")
     t.check(verbose.out.count("\n") < len(names) + 60, "a name is spread over lines")
     dry = t.json("-n", ".")
-    listed = sorted(named(name) for name in dry.sets[0]["files"])
+    listed = sorted(named(name) for name in dry.sets[0]["names"])
     t.equal(listed, sorted(name[2:] if not listed[0].startswith("./") else name for name in names), "names in JSON")
     t.check(b"\x1b" not in dry.raw and b"\x7f" not in dry.raw, "raw escapes in JSON")
-    for name in dry.sets[0]["files"]:
+    for name in dry.sets[0]["names"]:
         try:
             os.fsencode(named(name)).decode()
         except UnicodeDecodeError:

@@ -60,3 +60,10 @@ def test(t):
         cases.append((["--respect", ",".join(pair)], default | set(pair)))
     for number, (arguments, words) in enumerate(cases):
         holds(t, number, arguments, words)
+    # The directory counts from each PATH, however that is spelled.
+    for number, roots in enumerate([("p", "q"), ("p/", "q"), ("p/.", "q//"), ("p", "./q/")]):
+        for name in ("p/d/f", "p/e/f", "q/d/f"):
+            t.write("roots%d/%s" % (number, name), "same content")
+        t.json("-d", *roots, cwd=t.path("roots%d" % number))
+        t.one_inode("roots%d/p/d/f" % number, "roots%d/q/d/f" % number)
+        t.all_apart("roots%d/p/d/f" % number, "roots%d/p/e/f" % number)

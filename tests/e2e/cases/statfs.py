@@ -12,7 +12,8 @@ def free_bytes(path):
 def test(t):
     place = t.image("ext4", 256)
     for number in range(120):
-        t.write("image/d%d/f%d" % (number % 6, number), t.random([1, 700, 4096, 40000, 300000][number % 5], number % 11))
+        size = [1, 700, 4096, 40000, 300000][number % 5]
+        t.write("image/d%d/f%d" % (number % 6, number), t.random(size, number % 11))
     for number in range(3):
         with open(t.path("image/sparse%d" % number), "wb") as file:
             file.seek(1 << 20)
