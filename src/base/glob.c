@@ -105,9 +105,9 @@ static const char *set_item(const char *at, uint32_t c, bool *inside)
 /* Whether c is in the set at `at`, just past its '['. Returns what follows the ']', or NULL when there is none. */
 static const char *set_has(const char *at, uint32_t c, bool *ret)
 {
-	bool not = *at == '!' || *at == '^', inside = false;
+	bool negated = *at == '!' || *at == '^', inside = false;
 
-	if (not)
+	if (negated)
 		at++;
 	/* A ']' that comes first is a character of the set. */
 	for (bool first = true; first || *at != ']'; first = false) {
@@ -115,7 +115,7 @@ static const char *set_has(const char *at, uint32_t c, bool *ret)
 			return NULL;
 		at = set_item(at, c, &inside);
 	}
-	*ret = inside != not;
+	*ret = inside != negated;
 	return at + 1;
 }
 
@@ -169,8 +169,8 @@ static void star(struct match *match)
 /* The last star takes as little more as it can. False when there is nothing left to try. */
 static bool resume(struct match *match)
 {
-	struct resume *last = match->star.pattern && *match->star.string && *match->star.string != '/' ? &match->star
-												       : &match->deep;
+	bool star_may = match->star.pattern && *match->star.string && *match->star.string != '/';
+	struct resume *last = star_may ? &match->star : &match->deep;
 	const char *next;
 	uint32_t c;
 

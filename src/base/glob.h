@@ -4,8 +4,8 @@
  *
  *	*        any characters but '/'
  *	?        one character but '/': a UTF-8 sequence, or a byte that belongs to none
- *	[a-z]    one character of a set but '/'; [!a-z] or [^a-z] one that is not in it; [[:digit:]] as in a shell (ASCII).
- *	         A '[' without its ']' stands for itself.
+ *	[a-z]    one character of a set but '/'; [!a-z] or [^a-z] one that is not in it; [[:digit:]] as in a shell,
+ *	         ASCII only. A '[' without its ']' stands for itself.
  *	**       any characters, '/' too. Where it begins a component and a slash follows, it stands for any number of
  *	         directories, none included: "**" "/a" takes a and x/y/a.
  *	\x       x itself

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* complain.c - what goes to stderr at the end of a run */
+#include "complain.h"
+
+#include <string.h>
+
+#include "out.h"
+#include "words.h"
+
+static const char *reason_of(const struct issue_cause *cause)
+{
+	return cause->error ? strerror(cause->error) : words_because(cause->reason);
+}
+
+static void add_name(struct text *text, const char *path)
+{
+	if (path)
+		text_add_quoted(text, path);
+	else
+		text_puts(text, "something");
+}
+
+/* "cannot read 'a b' and 11 others: Permission denied". */
+static void add_error(struct text *text, const struct issues *issues, size_t number)
+{
+	const struct issue_cause *cause = issues_cause(issues, number);
+	uint64_t others = issues->keep_all ? 0 : cause->count - 1;
+
+	text_printf(text, "cannot %s ", words_attempt(cause->stage));
+	add_name(text, issues_path(issues, number));
+	if (others) {
+		text_puts(text, " and ");
+		words_add_count(text, others, "other", "others");
+	}
+	text_printf(text, ": %s", reason_of(cause));
+}
+
+static void add_urgent(struct text *text, const struct issues *issues, size_t number)
+{
+	enum dlk_reason reason = issues_cause(issues, number)->reason;
+
+	add_name(text, issues_path(issues, number));
+	if (reason == DLK_REASON_KEPT_ASIDE)
+		text_puts(text, " is a file that could not be put back where it was: please look at it");
+	else if (reason == DLK_REASON_LATE_OPENER)
+		text_puts(text, " has what another program wrote to an old file at the last moment: please look at it");
+	else
+		text_puts(text, " is left from an interrupted run and was kept: nothing proves that it is of no use");
+	if (issues_other(issues, number)) {
+		text_puts(text, " (");
+		text_add_quoted(text, issues_other(issues, number));
+		text_puts(text, ")");
+	}
+}
+
+void complain_issues(const struct issues *issues)
+{
+	struct text text = { 0 };
+
+	for (size_t i = 0; i < issues->records.count; i++) {
+		const struct issue_cause *cause = issues_cause(issues, i);
+
+		text.count = 0;
+		if (issues_urgent(cause->reason))
+			add_urgent(&text, issues, i);
+		else if (cause->kind == DLK_EVENT_ERROR)
+			add_error(&text, issues, i);
+		else
+			continue;
+		out_complain("%s", text.failed ? "out of memory" : text.at);
+	}
+	if (issues->failed)
+		out_complain("out of memory: some of what went wrong is not listed");
+	text_free(&text);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the program dedupe-link: a customer of dedupe-link.h
+ *
+ *	options    the command line             words      names of the library's enums
+ *	listfile   files of names and patterns  nearest    guesses for what was mistyped
+ *	signals    stop, or how far are you     progress   the answer in one line
+ *	issues     what went wrong, gathered    complain   and told on stderr
+ *	sink_*     the report's forms           out        a stream that remembers write errors
+ *
+ * Options are parsed, the library works, and only then something is printed: while it works, files of other programs
+ * may be held in leases, and a full pipe must not make them wait.
+ */
+#include "complain.h"
+#include "issues.h"
+#include "options.h"
+#include "out.h"
+#include "progress.h"
+#include "signals.h"
+#include "sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STATUS_DONE = 0, STATUS_TROUBLE = 1, STATUS_USAGE = 2, STATUS_LOCKED = 3, STATUS_SIGNAL = 128 };
+
+struct session {
+	struct options options;
+	struct issues issues;
+	struct dlk_event at;   /* the last one about progress */
+	struct text locked;    /* the path on which another run holds the lock, if it was told */
+	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
+	struct dlk_tally tally;
+	int result; /* of the library */
+	int64_t duration_ns;
+};
+
+/* ---- while the library works ---- */
+
+static void say_progress(struct session *session)
+{
+	struct text text = { 0 };
+
+	progress_line(&text, &session->at);
+	if (!text.failed)
+		out_complain("%s", text.at);
+	text_free(&text);
+}
+
+static void observe(void *ctx, const struct dlk_event *event)
+{
+	struct session *session = ctx;
+
+	if (event->kind == DLK_EVENT_PHASE || event->kind == DLK_EVENT_PROGRESS) {
+		session->at = *event;
+		if (signals_asked_for_progress())
+			say_progress(session);
+		return;
+	}
+	/* That another run holds the lock has an exit status and a line of its own. */
+	if (event->stage == DLK_STAGE_LOCK && event->error == EAGAIN) {
+		if (event->path && !session->locked.count)
+			text_add_quoted(&session->locked, event->path);
+		return;
+	}
+	issues_note(&session->issues, event);
+}
+
+static int64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static int scan_and_apply(struct session *session)
+{
+	const struct options *options = &session->options;
+	int r = dlk_scan(&options->run, options->paths.at, options->paths.count, &session->plan);
+
+	if (!r && !options->dry_run)
+		r = dlk_apply(session->plan);
+	if (session->plan)
+		session->tally = *dlk_plan_tally(session->plan);
+	return r;
+}
+
+static void work(struct session *session)
+{
+	struct options *options = &session->options;
+	int64_t begun = now();
+
+	options->run.observe = observe;
+	options->run.observe_ctx = session;
+	options->run.stop = signals_stop();
+	if (!options->paths.count)
+		session->result = 0; /* a list of names that was empty: nothing to do */
+	else if (options->verb == OPTIONS_RECOVER)
+		session->result = dlk_recover(&options->run, options->paths.at, options->paths.count, &session->tally);
+	else
+		session->result = scan_and_apply(session);
+	session->duration_ns = now() - begun;
+}
+
+/* ---- afterwards ---- */
+
+static int status_of(const struct session *session)
+{
+	switch (session->result) {
+	case 0:
+		return session->tally.errors ? STATUS_TROUBLE : STATUS_DONE;
+	case -ECANCELED:
+		return *signals_stop() ? STATUS_SIGNAL + *signals_stop() : STATUS_TROUBLE;
+	case -EAGAIN:
+		return STATUS_LOCKED;
+	case -ENOENT:
+		return STATUS_USAGE;
+	default:
+		return STATUS_TROUBLE;
+	}
+}
+
+static void say_stopped(const struct session *session)
+{
+	struct text text = { 0 };
+
+	progress_line(&text, &session->at);
+	out_complain("stopped by %s while %s; %s", signals_name(*signals_stop()), text.failed ? "working" : text.at,
+		     session->plan ? "what was linked stays linked" : "nothing was linked");
+	text_free(&text);
+}
+
+/* Why the run did not come to its end. */
+static void say_result(const struct session *session)
+{
+	switch (session->result) {
+	case 0:
+		break;
+	case -ECANCELED:
+		say_stopped(session);
+		break;
+	case -EAGAIN:
+		out_complain("another run holds the lock on %s (--wait waits for it)",
+			     session->locked.at ? session->locked.at : "one of the PATHs");
+		break;
+	case -ENOENT:
+		if (!session->issues.causes.count)
+			out_complain("no PATH could be read");
+		break;
+	default:
+		out_complain("%s", strerror(-session->result));
+	}
+}
+
+static bool wants_color(const struct options *options)
+{
+	const char *refusal = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	if (options->color != OPTIONS_AUTO)
+		return options->color == OPTIONS_ALWAYS;
+	return !(refusal && *refusal) && terminal && strcmp(terminal, "dumb") && isatty(STDOUT_FILENO);
+}
+
+/* The form of the report; one that says nothing for -q. */
+static const struct sink_kind *sink_for(const struct options *options)
+{
+	static const struct sink_kind silent = { 0 };
+
+	if (options->output == OPTIONS_JSON)
+		return &sink_json;
+	if (options->output == OPTIONS_NAMES)
+		return &sink_names;
+	return options->quiet ? &silent : &sink_text;
+}
+
+static int visit_set(void *ctx, const struct dlk_set *set)
+{
+	struct sink *sink = ctx;
+
+	if (sink->kind->set)
+		sink->kind->set(sink, set);
+	sink->sets++;
+	sink->members = 0;
+	return sink->out.error;
+}
+
+static int visit_member(void *ctx, const struct dlk_set *set, const struct dlk_member *member)
+{
+	struct sink *sink = ctx;
+
+	if (sink->kind->member)
+		sink->kind->member(sink, set, member);
+	sink->members++;
+	out_check(&sink->out);
+	return sink->out.error;
+}
+
+/* The report on stdout; the complaints on stderr, after the sets, so that the figures come last. */
+static int print(struct session *session, const struct report *report)
+{
+	static const struct dlk_plan_visitor visitor = { .set = visit_set, .member = visit_member };
+	struct sink sink = {
+		.kind = sink_for(&session->options),
+		.report = report,
+		.out = { .fd = STDOUT_FILENO },
+	};
+	bool wants_sets = sink.kind != &sink_text || report->detail;
+
+	if (sink.kind->begin)
+		sink.kind->begin(&sink);
+	if (session->plan && wants_sets && (sink.kind->set || sink.kind->member))
+		(void)dlk_plan_each(session->plan, &visitor, &sink);
+	out_flush(&sink.out);
+	complain_issues(&session->issues);
+	say_result(session);
+	if (sink.kind->end)
+		sink.kind->end(&sink);
+	return out_finish(&sink.out);
+}
+
+static int report(struct session *session)
+{
+	const struct options *options = &session->options;
+	struct report report = {
+		.tally = &session->tally,
+		.issues = &session->issues,
+		.about = options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
+			 : options->dry_run               ? REPORT_DRY_RUN
+							  : REPORT_LINKED,
+		.outcome = session->result == 0            ? REPORT_COMPLETE
+			   : session->result != -ECANCELED ? REPORT_FAILED
+			   : session->plan                 ? REPORT_STOPPED_LINKING
+							   : REPORT_STOPPED_EARLY,
+		.detail = options->verbose,
+		.color = wants_color(options),
+		.exit_status = status_of(session),
+		.duration_ns = session->duration_ns,
+	};
+	int r;
+
+	issues_index(&session->issues);
+	r = print(session, &report);
+	if (!r)
+		return report.exit_status;
+	out_complain("write error: %s", strerror(-r));
+	return report.exit_status > STATUS_SIGNAL ? report.exit_status : STATUS_TROUBLE;
+}
+
+/* ---- from the beginning ---- */
+
+static int print_text(void (*add)(struct text *text))
+{
+	struct out out = { .fd = STDOUT_FILENO };
+	int r;
+
+	add(&out.text);
+	r = out_finish(&out);
+	if (r)
+		out_complain("write error: %s", strerror(-r));
+	return r ? STATUS_TROUBLE : STATUS_DONE;
+}
+
+static void add_version(struct text *text)
+{
+	text_puts(text, "dedupe-link " DEDUPE_LINK_VERSION "\n");
+}
+
+static int run(struct session *session)
+{
+	const struct options *options = &session->options;
+
+	if (options->verb == OPTIONS_HELP)
+		return print_text(options_help);
+	if (options->verb == OPTIONS_VERSION)
+		return print_text(add_version);
+	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
+	signals_watch();
+	work(session);
+	return report(session);
+}
+
+int main(int argc, char **argv)
+{
+	struct session session = { 0 };
+	struct text problem = { 0 };
+	int status;
+
+	out_guard_standard_descriptors();
+	if (options_parse(argc, argv, &session.options, &problem)) {
+		out_complain("%s\nTry 'dedupe-link --help'.", problem.at ? problem.at : "out of memory");
+		status = STATUS_USAGE;
+	} else {
+		status = run(&session);
+	}
+	dlk_plan_free(session.plan);
+	options_free(&session.options);
+	issues_free(&session.issues);
+	text_free(&session.locked);
+	text_free(&problem);
+	return status;
+}

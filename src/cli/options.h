@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - the command line, parsed */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "../../include/dedupe-link.h"
+#include "../base/text.h"
+#include "../base/vec.h"
+
+enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_output { OPTIONS_TEXT, OPTIONS_JSON, OPTIONS_NAMES };
+enum options_when { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
+
+struct options {
+	enum options_verb verb;
+	bool dry_run;
+	bool quiet;
+	unsigned verbose; /* how many -v */
+	enum options_output output;
+	enum options_when color;
+	struct dlk_options run;
+	VEC(struct dlk_filter) filters; /* run.filters, once parsed */
+	VEC(const char *) paths;
+	bool paths_from_file;   /* so that there may be none */
+	VEC(struct text) texts; /* what files held; patterns and paths point into them */
+};
+
+/*
+ * Parses; reads the files that --exclude-from and --files0-from name. -EINVAL: a mistake of the user, or -ENOMEM; a
+ * message without name of program and newline is then in ret_problem. The caller frees both, whatever is returned.
+ */
+MUST_CHECK int options_parse(int argc, char **argv, struct options *ret, struct text *ret_problem);
+
+void options_free(struct options *options);
+
+/* Appends what --help prints. */
+void options_help(struct text *text);
+
+#endif

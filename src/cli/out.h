@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * out.h - a stream whose failures are not forgotten
+ *
+ * stdio keeps a write error but not its reason. Here the first errno stays, nothing is written after it, and
+ * out_finish() tells.
+ */
+#ifndef CLI_OUT_H
+#define CLI_OUT_H
+
+#include "../base/text.h"
+
+struct out {
+	int fd;
+	int error;        /* of the first write that failed, negative; else 0 */
+	struct text text; /* added to with text_...(), written by out_check or out_flush */
+};
+
+/* Writes what is there when it is much. To be called now and then. */
+void out_check(struct out *out);
+void out_flush(struct out *out);
+
+/* Flushes, closes the descriptor if anything was ever written, frees. 0 or the first error. */
+MUST_CHECK int out_finish(struct out *out);
+
+/* One line "dedupe-link: TEXT" to stderr. TEXT comes quoted: no raw name may be in it. */
+FORMAT_PRINTF(1, 2) void out_complain(const char *format, ...);
+
+/*
+ * Opens /dev/null where descriptor 0, 1 or 2 is closed, in the wrong direction, so that writing still fails. Without
+ * it a file of the user could be opened under number 1 and get our report.
+ */
+void out_guard_standard_descriptors(void);
+
+#endif

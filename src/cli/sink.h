@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink.h - a form of the report
+ *
+ * At the end of a run: begin(), then for each duplicate set set() and, for each of its names, member(); then end(). A
+ * sink only adds to its `out`, which remembers write errors.
+ */
+#ifndef CLI_SINK_H
+#define CLI_SINK_H
+
+#include "../../include/dedupe-link.h"
+#include "issues.h"
+#include "out.h"
+
+/* What happened, for all forms of the report. */
+struct report {
+	const struct dlk_tally *tally;
+	const struct issues *issues; /* indexed */
+	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED } about;
+	enum {
+		REPORT_COMPLETE,
+		REPORT_STOPPED_LINKING, /* the figures are of what was done until then */
+		REPORT_STOPPED_EARLY,   /* there are no figures; nothing was linked */
+		REPORT_FAILED,          /* likewise; a complaint says why */
+	} outcome;
+	unsigned detail; /* 0: the figures; 1: every set; 2: with inodes */
+	bool color;
+	int exit_status;
+	int64_t duration_ns;
+};
+
+struct sink {
+	const struct sink_kind *kind;
+	const struct report *report;
+	struct out out;
+	uint64_t sets, members; /* how many were seen; members of the set at hand */
+};
+
+struct sink_kind {
+	void (*begin)(struct sink *sink); /* any may be NULL */
+	void (*set)(struct sink *sink, const struct dlk_set *set);
+	void (*member)(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member);
+	void (*end)(struct sink *sink);
+};
+
+extern const struct sink_kind sink_text, sink_json, sink_names;
+
+#endif

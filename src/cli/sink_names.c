@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* sink_names.c - only the names that were or would be replaced, as they are, each ended by a NUL */
+#include "sink.h"
+
+#include <string.h>
+
+static void names_member(struct sink *sink, const struct dlk_set *set UNUSED, const struct dlk_member *member)
+{
+	if (member->fate == DLK_FATE_PLANNED || member->fate == DLK_FATE_LINKED)
+		text_add(&sink->out.text, member->path, strlen(member->path) + 1);
+}
+
+const struct sink_kind sink_names = { .member = names_member };

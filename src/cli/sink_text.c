@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink_text.c - the report for people
+ *
+ *	Looked at    12,345 files in 120 directories: 4.1 GiB (4,402,341,888 bytes)
+ *	Would link   812 names in 310 duplicate sets
+ *	Would free   1.2 GiB (1,288,490,189 bytes) and 700 inodes
+ *	Kept apart   312 files, 4.1 GiB, differ in owner only: --ignore owner
+ *
+ * A line stands only when it says something. Names are quoted, whether this goes to a terminal or not.
+ */
+#include "sink.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "words.h"
+
+enum {
+	LABEL_WIDTH = 13,
+	APART_SHOWN = 5, /* ways to differ, unless all are asked for */
+};
+
+static const char bold[] = "\033[1m", yellow[] = "\033[33m", plain[] = "\033[0m";
+
+static void color(struct sink *sink, const char *code)
+{
+	if (sink->report->color)
+		text_puts(&sink->out.text, code);
+}
+
+static void label(struct sink *sink, const char *name)
+{
+	text_printf(&sink->out.text, "%-*s", LABEL_WIDTH, name);
+}
+
+static void end_line(struct sink *sink)
+{
+	text_puts(&sink->out.text, "\n");
+	out_check(&sink->out);
+}
+
+/* ---- every set ---- */
+
+static void text_set(struct sink *sink, const struct dlk_set *set)
+{
+	struct text *text = &sink->out.text;
+
+	if (sink->report->detail == 0)
+		return;
+	words_add_count(text, set->names, "name", "names");
+	text_puts(text, " of ");
+	words_add_size(text, set->size);
+	text_puts(text, " each:\n");
+}
+
+static void add_inode(struct text *text, const struct dlk_member *member)
+{
+	time_t seconds = (time_t)(member->mtime / NS_PER_S - (member->mtime % NS_PER_S < 0));
+	char when[32] = "?";
+	struct tm local;
+
+	if (localtime_r(&seconds, &local))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+	text_printf(text, "  [inode %" PRIu64 ", %" PRIu32 " %s, %s]", member->inode, member->links,
+		    member->links == 1 ? "link" : "links", when);
+}
+
+static void add_why_left(struct sink *sink, const char *path)
+{
+	const struct issue_cause *why = issues_why(sink->report->issues, path);
+
+	if (!why)
+		return;
+	text_printf(&sink->out.text, "  (%s)", why->kind == DLK_EVENT_ERROR ? "error" : words_because(why->reason));
+}
+
+static void text_member(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member)
+{
+	static const char *const fates[] = { [DLK_FATE_KEEPER] = "keep",
+					     [DLK_FATE_PLANNED] = "link",
+					     [DLK_FATE_LINKED] = "linked",
+					     [DLK_FATE_LEFT] = "left" };
+	struct text *text = &sink->out.text;
+
+	if (sink->report->detail == 0)
+		return;
+	color(sink, member->fate == DLK_FATE_KEEPER ? bold : member->fate == DLK_FATE_LEFT ? yellow : "");
+	text_printf(text, "  %-6s", (size_t)member->fate < countof(fates) ? fates[member->fate] : "");
+	color(sink, member->fate == DLK_FATE_KEEPER || member->fate == DLK_FATE_LEFT ? plain : "");
+	text_puts(text, "  ");
+	text_add_quoted(text, member->path);
+	if (sink->report->detail > 1)
+		add_inode(text, member);
+	if (member->fate == DLK_FATE_LEFT)
+		add_why_left(sink, member->path);
+	text_puts(text, sink->members + 1 == set->names ? "\n\n" : "\n");
+}
+
+/* ---- the figures ---- */
+
+static void say_seen(struct sink *sink)
+{
+	const struct dlk_tally *tally = sink->report->tally;
+	struct text *text = &sink->out.text;
+
+	label(sink, "Looked at");
+	words_add_count(text, tally->files_seen, "file", "files");
+	text_puts(text, " in ");
+	words_add_count(text, tally->dirs_seen, "directory", "directories");
+	text_puts(text, ": ");
+	words_add_size(text, tally->bytes_seen);
+	end_line(sink);
+}
+
+static void say_read(struct sink *sink)
+{
+	int64_t tenths = sink->report->duration_ns / (NS_PER_S / 10);
+	struct text *text = &sink->out.text;
+
+	if (!sink->report->tally->bytes_read)
+		return;
+	label(sink, "Read");
+	words_add_size(text, sink->report->tally->bytes_read);
+	text_printf(text, " in %" PRId64 ".%" PRId64 " s", tenths / 10, tenths % 10);
+	end_line(sink);
+}
+
+static void say_domains(struct sink *sink)
+{
+	char number[TEXT_COUNT_MAX];
+
+	if (sink->report->tally->domains < 2)
+		return;
+	label(sink, "Across");
+	text_printf(&sink->out.text, "%s file systems or mounts: hard links are made only within each",
+		    text_count(sink->report->tally->domains, number));
+	end_line(sink);
+}
+
+static void say_linked(struct sink *sink)
+{
+	const struct dlk_tally *tally = sink->report->tally;
+	bool dry = sink->report->about == REPORT_DRY_RUN;
+	struct text *text = &sink->out.text;
+
+	if (!tally->links_made) {
+		label(sink, "Duplicates");
+		text_puts(text, dry ? "none that would be linked" : "none that were linked");
+		end_line(sink);
+		return;
+	}
+	label(sink, dry ? "Would link" : "Linked");
+	words_add_count(text, tally->links_made, "name in ", "names in ");
+	words_add_count(text, tally->sets, "duplicate set", "duplicate sets");
+	end_line(sink);
+	label(sink, dry ? "Would free" : "Freed");
+	color(sink, bold);
+	words_add_size(text, tally->bytes_saved);
+	color(sink, plain);
+	text_puts(text, " and ");
+	words_add_count(text, tally->inodes_freed, "inode", "inodes");
+	end_line(sink);
+}
+
+static void say_held(struct sink *sink)
+{
+	if (!sink->report->tally->bytes_held_elsewhere)
+		return;
+	label(sink, "Still held");
+	words_add_size(&sink->out.text, sink->report->tally->bytes_held_elsewhere);
+	text_puts(&sink->out.text, " by links outside the PATHs");
+	end_line(sink);
+}
+
+/* ---- equal files kept apart ---- */
+
+/* The next way to differ in the order of bytes, after `last` (0: the first); 0: no more. */
+static unsigned next_apart(const struct dlk_tally *tally, unsigned last)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < countof(tally->apart); i++) {
+		const struct dlk_apart *at = &tally->apart[i], *limit = &tally->apart[last],
+				       *most = &tally->apart[best];
+
+		if (!at->files || i == last)
+			continue;
+		if (last && (at->bytes > limit->bytes || (at->bytes == limit->bytes && i < last)))
+			continue;
+		if (!best || at->bytes > most->bytes)
+			best = i;
+	}
+	return best;
+}
+
+static void say_one_apart(struct sink *sink, unsigned words, bool first)
+{
+	const struct dlk_apart *apart = &sink->report->tally->apart[words];
+	struct text *text = &sink->out.text;
+	char size[TEXT_SIZE_MAX];
+
+	label(sink, first ? "Kept apart" : "");
+	words_add_count(text, apart->files, "file, ", "files, ");
+	text_printf(text, "%s, %s in ", text_size(apart->bytes, size), apart->files == 1 ? "differs" : "differ");
+	words_add_respect(text, words, " and ");
+	text_puts(text, " only: --ignore ");
+	words_add_respect(text, words, ",");
+	end_line(sink);
+}
+
+static void say_apart(struct sink *sink)
+{
+	const struct dlk_tally *tally = sink->report->tally;
+	unsigned shown = 0, hidden = 0;
+
+	for (unsigned words = next_apart(tally, 0); words; words = next_apart(tally, words)) {
+		if (shown >= APART_SHOWN && sink->report->detail == 0)
+			hidden++;
+		else
+			say_one_apart(sink, words, shown++ == 0);
+	}
+	if (!hidden)
+		return;
+	label(sink, "");
+	text_printf(&sink->out.text, "and %u more ways to differ: -v lists them", hidden);
+	end_line(sink);
+}
+
+/* ---- names left alone ---- */
+
+enum group { GROUP_IN_USE, GROUP_CHANGED, GROUP_REFUSED };
+
+/* As the tally counts them. */
+static enum group group_of(enum dlk_reason reason)
+{
+	if (reason == DLK_REASON_IN_USE)
+		return GROUP_IN_USE;
+	return reason == DLK_REASON_CHANGED || reason == DLK_REASON_UNEQUAL ? GROUP_CHANGED : GROUP_REFUSED;
+}
+
+static void list_group(struct sink *sink, enum group group)
+{
+	const struct issues *issues = sink->report->issues;
+
+	for (size_t i = 0; i < issues->records.count; i++) {
+		const struct issue_cause *cause = issues_cause(issues, i);
+
+		if (cause->kind != DLK_EVENT_SKIP || group_of(cause->reason) != group || !issues_path(issues, i))
+			continue;
+		label(sink, "");
+		text_puts(&sink->out.text, "  ");
+		text_add_quoted(&sink->out.text, issues_path(issues, i));
+		text_printf(&sink->out.text, "  (%s)", words_because(cause->reason));
+		end_line(sink);
+	}
+}
+
+/* Whether a cause before this one (at another stage) has the same reason. */
+static bool said_before(const struct issues *issues, size_t number)
+{
+	for (size_t i = 0; i < number; i++)
+		if (issues->causes.at[i].kind == DLK_EVENT_SKIP &&
+		    issues->causes.at[i].reason == issues->causes.at[number].reason)
+			return true;
+	return false;
+}
+
+/* ": immutable or append-only, not permitted". */
+static void add_reasons(struct sink *sink, enum group group)
+{
+	const struct issues *issues = sink->report->issues;
+	const char *before = ": ";
+
+	for (size_t i = 0; i < issues->causes.count; i++) {
+		const struct issue_cause *cause = &issues->causes.at[i];
+
+		if (cause->kind != DLK_EVENT_SKIP || group_of(cause->reason) != group || said_before(issues, i))
+			continue;
+		text_printf(&sink->out.text, "%s%s", before, words_because(cause->reason));
+		before = ", ";
+	}
+}
+
+static void say_group(struct sink *sink, enum group group, const char *name, uint64_t count)
+{
+	if (!count)
+		return;
+	label(sink, name);
+	words_add_count(&sink->out.text, count, "name", "names");
+	if (group == GROUP_REFUSED)
+		add_reasons(sink, group);
+	else
+		text_puts(&sink->out.text, ", left for the next run");
+	end_line(sink);
+	if (sink->report->detail)
+		list_group(sink, group);
+}
+
+static void say_left(struct sink *sink)
+{
+	const struct dlk_tally *tally = sink->report->tally;
+
+	say_group(sink, GROUP_IN_USE, "In use", tally->skipped_in_use);
+	say_group(sink, GROUP_CHANGED, "Changed", tally->skipped_changed);
+	say_group(sink, GROUP_REFUSED, "Refused", tally->skipped_refused);
+}
+
+/* ---- the rest ---- */
+
+static void say_count(struct sink *sink, const char *name, uint64_t count, const char *one, const char *many)
+{
+	if (!count)
+		return;
+	label(sink, name);
+	words_add_count(&sink->out.text, count, one, many);
+	end_line(sink);
+}
+
+/* No line above and no complaint tells it, and somebody wants to know. */
+static bool worth_a_note(struct sink *sink, enum dlk_reason reason)
+{
+	if (issues_urgent(reason) || reason == DLK_REASON_MANY_DOMAINS)
+		return false;
+	return reason == DLK_REASON_CROSS_DEVICE || sink->report->detail;
+}
+
+static void say_notes(struct sink *sink)
+{
+	const struct issues *issues = sink->report->issues;
+
+	for (size_t i = 0; i < issues->records.count; i++) {
+		const struct issue_cause *cause = issues_cause(issues, i);
+
+		if (cause->kind != DLK_EVENT_NOTE || !worth_a_note(sink, cause->reason) || !issues_path(issues, i))
+			continue;
+		label(sink, "Note");
+		text_add_quoted(&sink->out.text, issues_path(issues, i));
+		if (issues_other(issues, i)) {
+			text_puts(&sink->out.text, ", ");
+			text_add_quoted(&sink->out.text, issues_other(issues, i));
+		}
+		text_printf(&sink->out.text, ": %s", words_because(cause->reason));
+		end_line(sink);
+	}
+}
+
+static void say_recovered(struct sink *sink)
+{
+	if (!sink->report->tally->recovered && sink->report->about == REPORT_RECOVERED) {
+		text_puts(&sink->out.text, "No interrupted run left anything here\n");
+		return;
+	}
+	say_count(sink, "Recovered", sink->report->tally->recovered, "name that an interrupted run left",
+		  "names that an interrupted run left");
+}
+
+static void say_stopped(struct sink *sink, const char *what)
+{
+	label(sink, "Stopped");
+	text_puts(&sink->out.text, what);
+	end_line(sink);
+}
+
+static void say_figures(struct sink *sink)
+{
+	const struct dlk_tally *tally = sink->report->tally;
+
+	if (sink->report->about != REPORT_RECOVERED) {
+		say_seen(sink);
+		say_read(sink);
+		say_domains(sink);
+		say_linked(sink);
+		say_held(sink);
+		say_apart(sink);
+	}
+	say_left(sink);
+	say_count(sink, "Weaker proof", tally->weaker, "name was replaced without leases (see the manual)",
+		  "names were replaced without leases (see the manual)");
+	say_recovered(sink);
+	say_notes(sink);
+	say_count(sink, "Errors", tally->errors, "thing could not be read or linked: see standard error",
+		  "things could not be read or linked: see standard error");
+}
+
+static void text_end(struct sink *sink)
+{
+	switch (sink->report->outcome) {
+	case REPORT_STOPPED_LINKING:
+		say_stopped(sink, "before the end; the figures are of what was done");
+		say_figures(sink);
+		break;
+	case REPORT_STOPPED_EARLY:
+		say_stopped(sink, "before anything was linked");
+		break;
+	case REPORT_COMPLETE:
+		say_figures(sink);
+		break;
+	case REPORT_FAILED:
+		break;
+	}
+}
+
+const struct sink_kind sink_text = { .set = text_set, .member = text_member, .end = text_end };

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* words.c - the words of the public header's enums */
+#include "words.h"
+
+const char *const words_respect[DLK_RESPECT_WORDS] = { "owner", "mode", "xattr", "time", "name", "dir" };
+
+const char *const words_keep[WORDS_KEEP] = {
+	[DLK_KEEP_MOST_LINKS] = "most-links", [DLK_KEEP_FEWEST_LINKS] = "fewest-links", [DLK_KEEP_OLDEST] = "oldest",
+	[DLK_KEEP_NEWEST] = "newest",         [DLK_KEEP_FIRST_PATH] = "first-path",
+};
+
+struct stage_words {
+	const char *word, *attempt;
+};
+
+static const struct stage_words stages[] = {
+	[DLK_STAGE_ROOT] = { "root", "open" },
+	[DLK_STAGE_LOCK] = { "lock", "lock" },
+	[DLK_STAGE_WALK] = { "walk", "look at" },
+	[DLK_STAGE_HASH] = { "hash", "read" },
+	[DLK_STAGE_CONFIRM] = { "confirm", "compare" },
+	[DLK_STAGE_SYNC] = { "sync", "write to disk the file kept for" },
+	[DLK_STAGE_LINK] = { "link", "make a link beside" },
+	[DLK_STAGE_SWAP] = { "swap", "replace" },
+	[DLK_STAGE_DROP] = { "drop", "remove the old file of" },
+	[DLK_STAGE_RECOVER] = { "recover", "recover" },
+};
+
+struct reason_words {
+	const char *word, *because;
+};
+
+static const struct reason_words reasons[] = {
+	[DLK_REASON_NONE] = { "none", "for no stated reason" },
+	[DLK_REASON_IN_USE] = { "in_use", "in use by another program" },
+	[DLK_REASON_CHANGED] = { "changed", "changed meanwhile" },
+	[DLK_REASON_UNEQUAL] = { "unequal", "not equal after all" },
+	[DLK_REASON_NOT_REGULAR] = { "not_regular", "no regular file any more" },
+	[DLK_REASON_IMMUTABLE] = { "immutable", "immutable or append-only" },
+	[DLK_REASON_READ_ONLY] = { "read_only", "on a read-only file system" },
+	[DLK_REASON_DENIED] = { "denied", "not permitted" },
+	[DLK_REASON_MOUNT_POINT] = { "mount_point", "something is mounted on it" },
+	[DLK_REASON_CROSS_DEVICE] = { "cross_device", "the kernel makes no hard link between the two mounts" },
+	[DLK_REASON_LINK_LIMIT] = { "link_limit", "the file kept can take no more links" },
+	[DLK_REASON_MANY_DOMAINS] = { "many_domains", "several file systems or mounts" },
+	[DLK_REASON_WEAKER] = { "weaker", "no lease could be had" },
+	[DLK_REASON_KEPT_ASIDE] = { "kept_aside", "kept aside" },
+	[DLK_REASON_LEFTOVER] = { "leftover", "left over from an interrupted run" },
+	[DLK_REASON_LATE_OPENER] = { "late_opener", "opened at the last moment" },
+	[DLK_REASON_RECOVERED] = { "recovered", "finished or undone" },
+};
+
+/* A number the library may send one day that this program does not know yet must not lead outside a table. */
+#define AT(table, index) ((size_t)(index) < countof(table) ? &(table)[index] : NULL)
+
+const char *words_stage(enum dlk_stage stage)
+{
+	const struct stage_words *words = AT(stages, stage);
+
+	return words ? words->word : "other";
+}
+
+const char *words_attempt(enum dlk_stage stage)
+{
+	const struct stage_words *words = AT(stages, stage);
+
+	return words ? words->attempt : "handle";
+}
+
+const char *words_reason(enum dlk_reason reason)
+{
+	const struct reason_words *words = AT(reasons, reason);
+
+	return words ? words->word : "other";
+}
+
+const char *words_because(enum dlk_reason reason)
+{
+	const struct reason_words *words = AT(reasons, reason);
+
+	return words ? words->because : "for another reason";
+}
+
+const char *words_fate(enum dlk_fate fate)
+{
+	static const char *const fates[] = {
+		[DLK_FATE_KEEPER] = "keeper",
+		[DLK_FATE_PLANNED] = "planned",
+		[DLK_FATE_LINKED] = "linked",
+		[DLK_FATE_LEFT] = "left",
+	};
+	const char *const *word = AT(fates, fate);
+
+	return word ? *word : "other";
+}
+
+const char *words_phase(enum dlk_phase phase)
+{
+	static const char *const phases[] = {
+		[DLK_PHASE_WALK] = "walking", [DLK_PHASE_RECOVER] = "recovering", [DLK_PHASE_HASH] = "reading",
+		[DLK_PHASE_LINK] = "linking", [DLK_PHASE_DONE] = "done",
+	};
+	const char *const *word = AT(phases, phase);
+
+	return word ? *word : "working";
+}
+
+void words_add_respect(struct text *text, unsigned respect, const char *between)
+{
+	const char *before = "";
+
+	for (unsigned bit = 0; bit < DLK_RESPECT_WORDS; bit++) {
+		if (!(respect & 1u << bit))
+			continue;
+		text_puts(text, before);
+		text_puts(text, words_respect[bit]);
+		before = between;
+	}
+}
+
+void words_add_count(struct text *text, uint64_t count, const char *one, const char *many)
+{
+	char number[TEXT_COUNT_MAX];
+
+	text_printf(text, "%s %s", text_count(count, number), count == 1 ? one : many);
+}
+
+void words_add_size(struct text *text, uint64_t bytes)
+{
+	char size[TEXT_SIZE_MAX], exact[TEXT_COUNT_MAX];
+
+	if (bytes < 1024)
+		words_add_count(text, bytes, "byte", "bytes");
+	else
+		text_printf(text, "%s (%s bytes)", text_size(bytes, size), text_count(bytes, exact));
+}
