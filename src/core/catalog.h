@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catalog.h - what was found: directories, inodes and their names, apart
+ *
+ * An inode, not a path, is read, hashed and freed; a path is a directory and a name. All three are dense arrays named by
+ * typed 32-bit ids: 48 bytes an inode, 12 a path, 32 a directory, and the name's own bytes. One thread fills the catalog
+ * (no locks); afterwards it is read by many.
+ *
+ *	roots[]   text                            "photos", as the user gave it
+ *	dirs[]    parent, name, inode number      the way to reopen a directory, and how to know it again
+ *	paths[]   directory, name, next path      next path of the same inode
+ *	inodes[]  who, which version, first path
+ *
+ * Ids depend on the order of discovery and so on threads. Nothing that is shown may depend on them: order is by path_order.
+ */
+#ifndef CORE_CATALOG_H
+#define CORE_CATALOG_H
+
+#include "../base/arena.h"
+#include "../base/text.h"
+#include "../base/vec.h"
+#include "../sys/mount.h"
+#include "../sys/stamp.h"
+
+struct dir_id {
+	uint32_t v;
+};
+struct path_id {
+	uint32_t v;
+};
+struct inode_id {
+	uint32_t v;
+};
+#define ID_NONE UINT32_MAX
+
+struct catalog_root {
+	char *open; /* the path to open, symlinks followed; relative to the working directory at the scan */
+	char *text; /* what names below are shown with in front: "" for files given without a directory */
+};
+
+struct catalog_dir {
+	uint64_t ino;
+	uint32_t parent; /* ID_NONE: a root */
+	uint32_t name;   /* handle in names; of a root: index in roots */
+	uint32_t domain;
+	uint32_t depth;  /* components below the root */
+	uint32_t root;   /* index in roots */
+};
+
+struct catalog_path {
+	uint32_t dir;
+	uint32_t name;
+	uint32_t next; /* of the same inode, ID_NONE at the end */
+};
+
+struct catalog_inode {
+	uint64_t ino;
+	uint64_t size;
+	int64_t mtime;
+	uint64_t blocks : 40; /* 512-byte units */
+	uint64_t meta : 24;   /* index in metas */
+	uint32_t links;       /* link count as scanned */
+	uint32_t first_path;
+	uint32_t chain;       /* the bucket table's: next inode of the bucket */
+	uint32_t names;       /* how many of its names were found */
+};
+
+/* What many inodes have in common, kept once. */
+struct catalog_meta {
+	uint32_t domain;
+	uint32_t uid, gid;
+	uint16_t mode;
+	bool immutable;
+};
+
+struct catalog {
+	VEC(struct catalog_root) roots;
+	VEC(struct mount_facts) domains;
+	VEC(struct catalog_meta) metas;
+	struct seq dirs, paths, inodes;
+	struct arena names;
+	uint32_t *meta_table;   /* open addressing, metas by value */
+	size_t meta_room;
+	uint32_t *linked_table; /* open addressing, inodes with several links by (domain, ino) */
+	size_t linked_room, linked_count;
+};
+
+void catalog_init(struct catalog *catalog);
+void catalog_free(struct catalog *catalog);
+
+/* Each copies what it is given. -ENOMEM; -EOVERFLOW beyond 4 billion names or 4 GiB of them. */
+MUST_CHECK int catalog_add_root(struct catalog *catalog, const char *open, const char *text, uint32_t *ret_root);
+MUST_CHECK int catalog_add_domain(struct catalog *catalog, const struct mount_facts *facts, uint32_t *ret_domain);
+
+/* Sets directory `id`; ids are given out by the walker and arrive in any order. parent ID_NONE: root number `root`. */
+MUST_CHECK int catalog_set_dir(struct catalog *catalog, struct dir_id id, struct dir_id parent, uint32_t root,
+			       const char *name, size_t length, const struct stamp *stamp, uint32_t domain);
+
+/* Adds a name of a file. *ret_fresh: its inode was not known before. */
+MUST_CHECK int catalog_add_file(struct catalog *catalog, struct dir_id dir, const char *name, size_t length,
+				const struct stamp *stamp, uint32_t domain, struct inode_id *ret_inode,
+				bool *ret_fresh);
+
+/* Adds a name of an inode that is known by its number. -ENOENT when it is not. */
+MUST_CHECK int catalog_add_known(struct catalog *catalog, struct dir_id dir, const char *name, size_t length,
+				 uint64_t ino, uint32_t domain);
+
+static inline struct catalog_dir *catalog_dir(const struct catalog *c, struct dir_id id)
+{
+	return seq_at(&c->dirs, id.v);
+}
+
+static inline struct catalog_path *catalog_path(const struct catalog *c, struct path_id id)
+{
+	return seq_at(&c->paths, id.v);
+}
+
+static inline struct catalog_inode *catalog_inode(const struct catalog *c, struct inode_id id)
+{
+	return seq_at(&c->inodes, id.v);
+}
+
+static inline const struct catalog_meta *catalog_meta(const struct catalog *c, const struct catalog_inode *inode)
+{
+	return &c->metas.at[inode->meta];
+}
+
+static inline const struct mount_facts *catalog_domain(const struct catalog *c, const struct catalog_inode *inode)
+{
+	return &c->domains.at[catalog_meta(c, inode)->domain];
+}
+
+static inline const char *catalog_name(const struct catalog *c, struct path_id id)
+{
+	return arena_at(&c->names, catalog_path(c, id)->name);
+}
+
+/* The stamp as scanned: ctime and link count stand for nothing in it (stamp_same_version leaves them out). */
+struct stamp catalog_stamp(const struct catalog *catalog, const struct catalog_inode *inode);
+
+/* Appends the path as shown: the root's text, then the components. */
+void catalog_path_text(const struct catalog *catalog, struct path_id id, struct text *text);
+void catalog_dir_text(const struct catalog *catalog, struct dir_id id, struct text *text);
+
+/* A malloc'd path text, or NULL without memory. */
+char *catalog_path_string(const struct catalog *catalog, struct path_id id);
+
+/* Order of paths: by root, then component by component, bytewise. <0, 0, >0. */
+int catalog_path_order(const struct catalog *catalog, struct path_id a, struct path_id b);
+
+/* Brings the names of an inode into path order, so that the first is the first. */
+MUST_CHECK int catalog_sort_names(struct catalog *catalog, struct inode_id id);
+
+#endif
