@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* bucket.c - open addressing over chain heads; see bucket.h */
+#include "bucket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bucket_init(struct bucket_table *table, struct catalog *catalog)
+{
+	*table = (struct bucket_table){ .catalog = catalog };
+}
+
+void bucket_free(struct bucket_table *table)
+{
+	free(table->heads);
+	bucket_init(table, table->catalog);
+}
+
+static const struct catalog_inode *inode_at(const struct bucket_table *table, uint32_t id)
+{
+	return catalog_inode(table->catalog, (struct inode_id){ id });
+}
+
+static size_t slot_of(const struct bucket_table *table, const struct catalog_inode *inode)
+{
+	uint32_t domain = catalog_meta(table->catalog, inode)->domain;
+	size_t mask = table->room - 1;
+	size_t slot = mix64(inode->size ^ (uint64_t)domain << 48) & mask;
+	for (;; slot = (slot + 1) & mask) {
+		if (table->heads[slot] == ID_NONE)
+			return slot;
+		const struct catalog_inode *head = inode_at(table, table->heads[slot]);
+		if (head->size == inode->size && catalog_meta(table->catalog, head)->domain == domain)
+			return slot;
+	}
+}
+
+static int grow(struct bucket_table *table)
+{
+	size_t old_room = table->room, room = old_room ? old_room * 2 : 1024;
+	uint32_t *old = table->heads, *heads = malloc(room * sizeof(*heads));
+	if (!heads)
+		return -ENOMEM;
+	memset(heads, 0xff, room * sizeof(*heads));
+	table->heads = heads;
+	table->room = room;
+	for (size_t i = 0; i < old_room; i++)
+		if (old[i] != ID_NONE)
+			heads[slot_of(table, inode_at(table, old[i]))] = old[i];
+	free(old);
+	return 0;
+}
+
+int bucket_add(struct bucket_table *table, struct inode_id id)
+{
+	if (table->count * 3 >= table->room * 2 && grow(table))
+		return -ENOMEM;
+	struct catalog_inode *inode = catalog_inode(table->catalog, id);
+	size_t slot = slot_of(table, inode);
+	inode->chain = table->heads[slot]; /* ID_NONE for the first of its bucket */
+	if (inode->chain == ID_NONE)
+		table->count++;
+	table->heads[slot] = id.v;
+	return 0;
+}
+
+int bucket_each(const struct bucket_table *table, int (*fn)(void *ctx, struct inode_id first), void *ctx)
+{
+	int r = 0;
+	for (size_t i = 0; i < table->room && !r; i++)
+		if (table->heads[i] != ID_NONE && inode_at(table, table->heads[i])->chain != ID_NONE)
+			r = fn(ctx, (struct inode_id){ table->heads[i] });
+	return r;
+}

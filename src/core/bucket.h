@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bucket.h - the size-bucketed hash table: inodes that could be equal stand together
+ *
+ * The key is the link domain (device and mount) and the size. Owner, mode and the rest of the policy divide later, among files
+ * proven alike, since "equal but for the owner" is something the user is told. A bucket is a chain through the inodes'
+ * own `chain` fields, so the table holds four bytes for each distinct key, twice.
+ */
+#ifndef CORE_BUCKET_H
+#define CORE_BUCKET_H
+
+#include "catalog.h"
+
+struct bucket_table {
+	struct catalog *catalog; /* borrowed */
+	uint32_t *heads;         /* open addressing; ID_NONE is empty */
+	size_t room, count;      /* room: a power of two */
+};
+
+void bucket_init(struct bucket_table *table, struct catalog *catalog);
+MUST_CHECK int bucket_add(struct bucket_table *table, struct inode_id inode);
+
+/* Calls fn for each bucket with two inodes or more, with the first; follow `chain`. Stops when fn is not 0, returns that. */
+int bucket_each(const struct bucket_table *table, int (*fn)(void *ctx, struct inode_id first), void *ctx);
+
+void bucket_free(struct bucket_table *table);
+
+#endif
