@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* seen.c - an insert-only set of 64-bit keys with one writer; see seen.h */
+#include "seen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct seen_table {
+	struct seen_table *older; /* outgrown, but perhaps still read */
+	size_t room, count;       /* room: a power of two */
+	uint64_t keys[];          /* 0: empty */
+};
+
+/* 0 for what cannot be a key. Inode numbers are never 0. */
+static uint64_t key_of(uint32_t domain, uint64_t ino)
+{
+	return ino >> 48 || domain >> 16 ? 0 : (uint64_t)domain << 48 | ino;
+}
+
+static bool table_has(const struct seen_table *table, uint64_t key)
+{
+	size_t mask = table->room - 1;
+	for (size_t slot = mix64(key) & mask;; slot = (slot + 1) & mask) {
+		uint64_t at = __atomic_load_n(&table->keys[slot], __ATOMIC_RELAXED);
+		if (at == key || !at)
+			return at == key;
+	}
+}
+
+static void table_put(struct seen_table *table, uint64_t key)
+{
+	size_t mask = table->room - 1, slot = mix64(key) & mask;
+	while (table->keys[slot])
+		slot = (slot + 1) & mask;
+	__atomic_store_n(&table->keys[slot], key, __ATOMIC_RELAXED);
+	table->count++;
+}
+
+static struct seen_table *grown(struct seen_table *old)
+{
+	size_t room = old ? old->room * 2 : 1024;
+	struct seen_table *table = calloc(1, sizeof(*table) + room * sizeof(table->keys[0]));
+	if (!table)
+		return NULL;
+	table->older = old;
+	table->room = room;
+	for (size_t i = 0; old && i < old->room; i++)
+		if (old->keys[i])
+			table_put(table, old->keys[i]);
+	return table;
+}
+
+int seen_add(struct seen *seen, uint32_t domain, uint64_t ino)
+{
+	struct seen_table *table = seen->table;
+	uint64_t key = key_of(domain, ino);
+	if (!key || (table && table_has(table, key)))
+		return 0;
+	if (!table || table->count * 2 >= table->room) {
+		table = grown(table);
+		if (!table)
+			return -ENOMEM;
+		__atomic_store_n(&seen->table, table, __ATOMIC_RELEASE);
+	}
+	table_put(table, key);
+	return 0;
+}
+
+bool seen_has(const struct seen *seen, uint32_t domain, uint64_t ino)
+{
+	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);
+	uint64_t key = key_of(domain, ino);
+	return table && key && table_has(table, key);
+}
+
+void seen_free(struct seen *seen)
+{
+	for (struct seen_table *table = seen->table; table;) {
+		struct seen_table *older = table->older;
+		free(table);
+		table = older;
+	}
+	seen->table = NULL;
+}
