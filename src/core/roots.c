@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roots.c - operands made unique
+ *
+ * Directories are compared by device, inode and mount, so that spelling, symlinks and "." play no part; files by their parent
+ * directory and name. Both lists are sorted after resolving, so that the walker can ask quickly.
+ */
+#include "roots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int order_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Two mounts of one directory are two places: a walk of one does not stand for the other. */
+static int order_place(const struct stamp *a, const struct stamp *b)
+{
+	int r = order_u64(a->ino, b->ino);
+	if (!r)
+		r = order_u64(a->dev, b->dev);
+	return r ? r : order_u64(a->mount, b->mount);
+}
+
+static int order_dirs(const void *a, const void *b)
+{
+	const struct root_dir *x = a, *y = b;
+	int r = order_place(&x->stamp, &y->stamp);
+	return r ? r : (x->root < y->root ? -1 : x->root > y->root);
+}
+
+/* Files by inode of their directory, then name; the mount does not matter, the entry is the same. */
+static int order_file_key(const struct stamp *dir_a, const char *name_a, const struct stamp *dir_b, const char *name_b)
+{
+	int r = order_u64(dir_a->ino, dir_b->ino);
+	if (!r)
+		r = order_u64(dir_a->dev, dir_b->dev);
+	return r ? r : strcmp(name_a, name_b);
+}
+
+static int order_files(const void *a, const void *b, void *ctx)
+{
+	const struct root_file *x = a, *y = b;
+	const struct roots *roots = ctx;
+	int r = order_file_key(&roots->parents.at[x->parent].stamp, x->name, &roots->parents.at[y->parent].stamp,
+			       y->name);
+	return r ? r : (x->parent < y->parent ? -1 : x->parent > y->parent);
+}
+
+/* ---- resolving ---- */
+
+/* A parent by the text of its path; a small cache, since lists of files come directory by directory. */
+static int parent_of(struct catalog *catalog, struct roots *roots, const char *open, const char *text, uint32_t *ret)
+{
+	struct root_parent parent;
+	for (size_t back = 0; back < 8 && back < roots->parents.count; back++) {
+		uint32_t i = (uint32_t)(roots->parents.count - 1 - back);
+		if (!strcmp(catalog->roots.at[roots->parents.at[i].root].text, text)) {
+			*ret = i;
+			return 0;
+		}
+	}
+	own_fd int fd = sys->openat(AT_FDCWD, open, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int r = fd < 0 ? fd : stamp_fd(fd, &parent.stamp);
+	if (!r)
+		r = catalog_add_root(catalog, open, text, &parent.root);
+	if (!r)
+		r = vec_push(&roots->parents, parent);
+	if (!r)
+		*ret = (uint32_t)(roots->parents.count - 1);
+	return r;
+}
+
+/*
+ * A file is kept as its directory and its name. A symlink is resolved first, by asking where the open file really is:
+ * replacing the link itself would lose it.
+ */
+static int add_file(struct catalog *catalog, struct roots *roots, const char *path, int fd, const struct stamp *stamp)
+{
+	char real[4096], link[64];
+	struct stamp named;
+	own_free char *copy = NULL;
+
+	if (stamp_at(AT_FDCWD, path, &named) == 0 && !stamp_same_file(&named, stamp)) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		ssize_t n = sys->readlinkat(AT_FDCWD, link, real, sizeof(real));
+		if (n < 0 || n == sizeof(real))
+			return n < 0 ? (int)n : -ENAMETOOLONG;
+		copy = strndup(real, (size_t)n);
+	} else {
+		copy = strdup(path);
+	}
+	if (!copy)
+		return -ENOMEM;
+	char *slash = strrchr(copy, '/'), *name = slash ? slash + 1 : copy;
+	own_free char *owned_name = strdup(name);
+	if (!owned_name)
+		return -ENOMEM;
+	struct root_file file = { .name = owned_name, .stamp = *stamp };
+	name[0] = '\0'; /* copy is the directory now, with its slash, or empty */
+	int r = parent_of(catalog, roots, copy[0] ? copy : ".", copy, &file.parent);
+	if (!r)
+		r = vec_push(&roots->files, file);
+	if (!r)
+		owned_name = NULL;
+	return r;
+}
+
+static int add_dir(struct catalog *catalog, struct roots *roots, const char *path, const struct stamp *stamp)
+{
+	struct root_dir dir = { .stamp = *stamp };
+	int r = catalog_add_root(catalog, path, path, &dir.root);
+	return r ? r : vec_push(&roots->dirs, dir);
+}
+
+static int resolve(struct catalog *catalog, struct roots *roots, const char *path)
+{
+	struct stamp stamp;
+	own_fd int fd = sys->openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+	int r = fd < 0 ? fd : stamp_fd(fd, &stamp);
+	if (r)
+		return r;
+	if (S_ISDIR(stamp.mode))
+		return add_dir(catalog, roots, path, &stamp);
+	return S_ISREG(stamp.mode) ? add_file(catalog, roots, path, fd, &stamp) : -ENOTDIR;
+}
+
+static void drop_doubles(struct roots *roots)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < roots->dirs.count; i++)
+		if (!kept || order_place(&roots->dirs.at[kept - 1].stamp, &roots->dirs.at[i].stamp))
+			roots->dirs.at[kept++] = roots->dirs.at[i];
+	roots->dirs.count = kept;
+
+	kept = 0;
+	for (size_t i = 0; i < roots->files.count; i++) {
+		struct root_file *file = &roots->files.at[i], *last = kept ? &roots->files.at[kept - 1] : NULL;
+		if (last && !order_file_key(&roots->parents.at[last->parent].stamp, last->name,
+					    &roots->parents.at[file->parent].stamp, file->name))
+			free(file->name);
+		else
+			roots->files.at[kept++] = *file;
+	}
+	roots->files.count = kept;
+}
+
+int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const *paths, size_t count,
+		  struct roots *ret)
+{
+	struct roots roots = { 0 };
+	int r = 0;
+	for (size_t i = 0; i < count && r != -ENOMEM; i++) {
+		r = resolve(catalog, &roots, paths[i]);
+		if (r && r != -ENOMEM)
+			tell_error(tell, DLK_STAGE_ROOT, paths[i], r);
+	}
+	if (r != -ENOMEM)
+		r = roots.dirs.count || roots.files.count ? 0 : -ENOENT;
+	if (r) {
+		roots_free(&roots);
+		return r;
+	}
+	if (roots.dirs.count)
+		qsort(roots.dirs.at, roots.dirs.count, sizeof(*roots.dirs.at), order_dirs);
+	if (roots.files.count)
+		qsort_r(roots.files.at, roots.files.count, sizeof(*roots.files.at), order_files, &roots);
+	drop_doubles(&roots);
+	*ret = roots;
+	return 0;
+}
+
+void roots_free(struct roots *roots)
+{
+	for (size_t i = 0; i < roots->files.count; i++)
+		free(roots->files.at[i].name);
+	vec_free(&roots->files);
+	vec_free(&roots->dirs);
+	vec_free(&roots->parents);
+}
+
+int roots_open(const struct catalog *catalog, uint32_t root, const struct stamp *stamp, bool readable, int *ret_fd)
+{
+	struct stamp now;
+	int flags = O_DIRECTORY | O_CLOEXEC | (readable ? O_RDONLY | O_NONBLOCK : O_PATH);
+	own_fd int fd = sys->openat(AT_FDCWD, catalog->roots.at[root].open, flags, 0);
+	int r = fd < 0 ? fd : stamp_fd(fd, &now);
+	if (r)
+		return r;
+	if (!stamp_same_file(&now, stamp) || now.mount != stamp->mount)
+		return -ESTALE;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+bool roots_has_dir(const struct roots *roots, const struct stamp *dir)
+{
+	size_t low = 0, high = roots->dirs.count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int r = order_place(&roots->dirs.at[middle].stamp, dir);
+		if (!r)
+			return true;
+		if (r < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+bool roots_has_file(const struct roots *roots, const struct stamp *dir, const char *name)
+{
+	size_t low = 0, high = roots->files.count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct root_file *file = &roots->files.at[middle];
+		int r = order_file_key(&roots->parents.at[file->parent].stamp, file->name, dir, name);
+		if (!r)
+			return true;
+		if (r < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}

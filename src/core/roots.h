@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roots.h - the paths the user gave, looked at once and each kept once
+ *
+ * A directory given twice, under any spelling, is one root (the first). A file given by itself is a root as well: a name in
+ * a directory that is otherwise not walked. When that directory is walked too, the name counts once, as the file root.
+ */
+#ifndef CORE_ROOTS_H
+#define CORE_ROOTS_H
+
+#include "catalog.h"
+#include "tell.h"
+
+struct root_dir {
+	uint32_t root; /* index in catalog->roots */
+	struct stamp stamp;
+};
+
+struct root_file {
+	uint32_t parent; /* index in parents */
+	char *name;
+	struct stamp stamp;
+};
+
+/* The directory of file roots: not walked, only a place for them. */
+struct root_parent {
+	uint32_t root;
+	struct stamp stamp;
+};
+
+struct roots {
+	VEC(struct root_dir) dirs;
+	VEC(struct root_file) files;
+	VEC(struct root_parent) parents;
+};
+
+/*
+ * Looks at each path (a symlink is followed; a trailing slash is fine) and adds its root to the catalog. A path that
+ * cannot be read, or is neither directory nor regular file, is told as an error and left out. -ENOENT when none is
+ * left; -ENOMEM.
+ */
+MUST_CHECK int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const *paths, size_t count,
+			     struct roots *ret);
+void roots_free(struct roots *roots);
+
+/* Opens a root's directory (O_PATH, or listable) and checks that it is the one that was resolved. -ESTALE when not. */
+MUST_CHECK int roots_open(const struct catalog *catalog, uint32_t root, const struct stamp *stamp, bool readable,
+			  int *ret_fd);
+
+/* Whether a directory is a root of its own (so a walk that meets it from above leaves it alone). */
+bool roots_has_dir(const struct roots *roots, const struct stamp *dir);
+
+/* Whether the entry `name` of directory `dir` is a file root. */
+bool roots_has_file(const struct roots *roots, const struct stamp *dir, const char *name);
+
+#endif
