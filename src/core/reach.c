@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reach.c - a small cache of directory descriptors
+ *
+ * To open a directory: climb to the nearest cached ancestor or to the root, then go down again in stretches as long as a path
+ * may be, each resolved by the kernel in one call; a mount on the way is a stretch of its own. Only the last directory is
+ * kept: in inode order neighbours share parents, and a deep tree must not fill the cache with its spine.
+ */
+#include "reach.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "../sys/beneath.h"
+#include "roots.h"
+
+enum { STRETCH = PATH_MAX - NAME_MAX - 2, TABLE_FIRST = 256 };
+
+void reach_init(struct reach *reach, const struct catalog *catalog, size_t limit)
+{
+	*reach = (struct reach){ .catalog = catalog, .limit = limit < 4 ? 4 : limit };
+}
+
+void reach_free(struct reach *reach)
+{
+	for (size_t i = 0; i < reach->slots.count; i++) {
+		close_fd(&reach->slots.at[i]->fd);
+		free(reach->slots.at[i]);
+	}
+	vec_free(&reach->slots);
+	free(reach->table);
+	reach->table = NULL;
+}
+
+/* ---- the table: slot numbers by directory ---- */
+
+static size_t table_find(const struct reach *reach, uint32_t dir)
+{
+	size_t mask = reach->table_room - 1, at = mix64(dir) & mask;
+	while (reach->table[at] != ID_NONE && reach->slots.at[reach->table[at]]->dir != dir)
+		at = (at + 1) & mask;
+	return at;
+}
+
+static void table_fill(struct reach *reach)
+{
+	memset(reach->table, 0xff, reach->table_room * sizeof(*reach->table));
+	for (uint32_t i = 0; i < reach->slots.count; i++)
+		if (reach->slots.at[i]->dir != ID_NONE)
+			reach->table[table_find(reach, reach->slots.at[i]->dir)] = i;
+}
+
+static int table_make_room(struct reach *reach)
+{
+	if (reach->table && reach->slots.count * 2 < reach->table_room)
+		return 0;
+	size_t room = reach->table ? reach->table_room * 2 : TABLE_FIRST;
+	uint32_t *table = realloc(reach->table, room * sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	reach->table = table;
+	reach->table_room = room;
+	table_fill(reach);
+	return 0;
+}
+
+static struct reach_slot *cached(const struct reach *reach, uint32_t dir)
+{
+	uint32_t at = reach->table ? reach->table[table_find(reach, dir)] : (uint32_t)ID_NONE;
+	return at == ID_NONE ? NULL : reach->slots.at[at];
+}
+
+/* Empties the slot that was not asked for longest; with many directories in turn a scan of the slots is cheaper than a list. */
+static struct reach_slot *victim(struct reach *reach)
+{
+	struct reach_slot *oldest = NULL;
+	for (size_t i = 0; i < reach->slots.count; i++) {
+		struct reach_slot *slot = reach->slots.at[i];
+		if (!slot->pins && (!oldest || slot->used < oldest->used))
+			oldest = slot;
+	}
+	return oldest;
+}
+
+static int slot_for(struct reach *reach, uint32_t dir, struct reach_slot **ret)
+{
+	if (table_make_room(reach))
+		return -ENOMEM;
+	struct reach_slot *slot = reach->slots.count < reach->limit ? NULL : victim(reach);
+	if (slot) {
+		close_fd(&slot->fd);
+		slot->dir = ID_NONE;
+	} else {
+		slot = malloc(sizeof(*slot));
+		if (!slot || vec_push(&reach->slots, slot)) {
+			free(slot);
+			return -ENOMEM;
+		}
+		*slot = (struct reach_slot){ .dir = ID_NONE, .fd = -1 };
+	}
+	slot->dir = dir;
+	table_fill(reach); /* linear probing has no cheap removal, and an opened directory costs more than this */
+	*ret = slot;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static bool crosses(const struct catalog *catalog, const struct catalog_dir *dir)
+{
+	return dir->parent != ID_NONE &&
+	       catalog_dir(catalog, (struct dir_id){ dir->parent })->domain != dir->domain;
+}
+
+static struct stamp expected(const struct catalog *catalog, const struct catalog_dir *dir)
+{
+	const struct mount_facts *domain = &catalog->domains.at[dir->domain];
+	return (struct stamp){ .dev = domain->dev, .ino = dir->ino, .mount = domain->mount };
+}
+
+static int check(const struct catalog *catalog, uint32_t id, int fd)
+{
+	struct stamp want = expected(catalog, catalog_dir(catalog, (struct dir_id){ id })), now;
+	int r = stamp_fd(fd, &now);
+	if (r)
+		return r;
+	return stamp_same_file(&now, &want) && now.mount == want.mount && S_ISDIR(now.mode) ? 0 : -ESTALE;
+}
+
+/* From the open directory `from` along chain[count - 1] ... chain[0] (names going down). */
+static int descend(const struct catalog *catalog, int from, const uint32_t *chain, size_t count, int *ret_fd)
+{
+	char path[PATH_MAX];
+	own_fd int at = -1;
+	while (count) {
+		size_t length = 0;
+		bool mount = crosses(catalog, catalog_dir(catalog, (struct dir_id){ chain[count - 1] }));
+		do {
+			const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ chain[--count] });
+			const char *name = arena_at(&catalog->names, dir->name);
+			size_t n = strlen(name);
+			if (length)
+				path[length++] = '/';
+			memcpy(path + length, name, n + 1);
+			length += n;
+		} while (count && !mount && length < STRETCH &&
+			 !crosses(catalog, catalog_dir(catalog, (struct dir_id){ chain[count - 1] })));
+		int next = -1, base = at >= 0 ? at : from;
+		int r = mount ? beneath_mount(base, path, false, &next) : beneath_dir(base, path, false, &next);
+		if (!r && mount) {
+			r = check(catalog, chain[count], next);
+			if (r)
+				close_fd(&next);
+		}
+		if (r)
+			return r;
+		close_fd(&at);
+		at = next;
+	}
+	*ret_fd = steal_fd(&at);
+	return 0;
+}
+
+static int open_root(const struct catalog *catalog, uint32_t id, int *ret_fd)
+{
+	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ id });
+	struct stamp want = expected(catalog, dir);
+	return roots_open(catalog, dir->root, &want, false, ret_fd);
+}
+
+static int open_dir(struct reach *reach, uint32_t id, int *ret_fd)
+{
+	const struct catalog *catalog = reach->catalog;
+	VEC(uint32_t) chain = { 0 };
+	own_fd int root = -1, fd = -1;
+	int r = 0, from = -1;
+	for (uint32_t at = id; !r && from < 0;) {
+		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ at });
+		struct reach_slot *slot = cached(reach, at);
+		if (slot) {
+			from = slot->fd;
+		} else if (dir->parent == ID_NONE) {
+			r = open_root(catalog, at, &root);
+			from = root;
+		} else {
+			r = vec_push(&chain, at);
+			at = dir->parent;
+		}
+	}
+	if (!r && chain.count)
+		r = descend(catalog, from, chain.at, chain.count, &fd);
+	else if (!r)
+		fd = steal_fd(&root);
+	vec_free(&chain);
+	if (!r)
+		r = check(catalog, id, fd);
+	if (!r)
+		*ret_fd = steal_fd(&fd);
+	return r;
+}
+
+static int slot_of(struct reach *reach, struct dir_id dir, struct reach_slot **ret)
+{
+	struct reach_slot *slot = cached(reach, dir.v);
+	if (!slot) {
+		int fd;
+		int r = open_dir(reach, dir.v, &fd);
+		if (r)
+			return r;
+		r = slot_for(reach, dir.v, &slot);
+		if (r) {
+			close_fd(&fd);
+			return r;
+		}
+		slot->fd = fd;
+	}
+	slot->used = ++reach->clock;
+	*ret = slot;
+	return 0;
+}
+
+int reach_dir(struct reach *reach, struct dir_id dir, int *ret_fd)
+{
+	struct reach_slot *slot;
+	int r = slot_of(reach, dir, &slot);
+	if (!r)
+		*ret_fd = slot->fd;
+	return r;
+}
+
+int reach_pin(struct reach *reach, struct dir_id dir, struct reach_slot **ret_slot)
+{
+	int r = slot_of(reach, dir, ret_slot);
+	if (!r)
+		(*ret_slot)->pins++;
+	return r;
+}
+
+void reach_unpin(struct reach *reach, struct reach_slot *slot)
+{
+	(void)reach;
+	slot->pins--;
+}
+
+int reach_file(struct reach *reach, struct path_id path, bool mine, int *ret_fd)
+{
+	int dirfd;
+	int r = reach_dir(reach, (struct dir_id){ catalog_path(reach->catalog, path)->dir }, &dirfd);
+	return r ? r : beneath_file(dirfd, catalog_name(reach->catalog, path), mine, ret_fd);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reach.h - from a catalogued directory or file to an open descriptor, never through a symlink
+ *
+ * Each worker has a cache of directory descriptors. A directory is opened from its nearest cached ancestor, beneath it and
+ * without following anything, and must turn out to be the one the scan saw (device, inode, mount): else -ESTALE.
+ */
+#ifndef CORE_REACH_H
+#define CORE_REACH_H
+
+#include "catalog.h"
+
+struct reach_slot {
+	uint32_t dir;   /* ID_NONE: empty */
+	int fd;         /* O_PATH */
+	uint32_t pins;
+	uint64_t used;  /* the clock when it was last asked for */
+};
+
+struct reach {
+	const struct catalog *catalog; /* borrowed */
+	VEC(struct reach_slot *) slots;
+	uint32_t *table;     /* open addressing, slots by directory */
+	size_t table_room;
+	size_t limit;        /* unpinned slots to keep */
+	uint64_t clock;
+};
+
+/* Keeps about `limit` directories open, at least 4, and more while they are pinned. */
+void reach_init(struct reach *reach, const struct catalog *catalog, size_t limit);
+void reach_free(struct reach *reach);
+
+/* The directory's descriptor (O_PATH), valid until the next call unless pinned. -ESTALE, -ENOENT, -ELOOP, -EXDEV, -EMFILE ... */
+MUST_CHECK int reach_dir(struct reach *reach, struct dir_id dir, int *ret_fd);
+
+/* The same, and it stays open until reach_unpin. */
+MUST_CHECK int reach_pin(struct reach *reach, struct dir_id dir, struct reach_slot **ret_slot);
+void reach_unpin(struct reach *reach, struct reach_slot *slot);
+
+/* Opens the file of a path for reading; whether it is still the file of the scan is for the caller to look. */
+MUST_CHECK int reach_file(struct reach *reach, struct path_id path, bool mine, int *ret_fd);
+
+#endif
