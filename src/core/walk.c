@@ -1,0 +1,1052 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - a stack of directories, a few walkers, and batches handed to one owner
+ *
+ *	walkers:  pop a directory -> open beneath its parent -> read entries -> look at files -> push subdirectories
+ *	owner:    takes sealed batches -> catalog
+ *
+ * A tree is walked one mount at a time (a phase), so that a directory seen through two mounts is always counted under the same
+ * one, whatever the threads do. Entering another mount is put off to a phase of its own.
+ *
+ * A frame is a directory being read or having children on the stack. Its descriptor stays open for them while descriptors
+ * last; beyond that they find it again by name, from the nearest ancestor that is open. The stack is last in, first out,
+ * which keeps frames few; nothing recurses.
+ */
+#include "walk.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/fail.h"
+#include "../base/pool.h"
+#include "../sys/beneath.h"
+#include "../sys/dir.h"
+#include "reach.h"
+#include "temp.h"
+
+enum {
+	WALKERS = 16,       /* pays when cold, costs nothing when warm */
+	FD_WALKER = 4,      /* descriptors a walker may need at once, besides those of frames */
+	BATCH_FOUND = 256,
+	BATCH_TEXT = 16 * 1024,
+	BATCHES = 48,       /* in flight, so that memory stays bounded when the owner is slow */
+	SUBPATH = 3000,     /* how long a stretch of a path to reopen may be */
+};
+
+enum found_kind { FOUND_DIR, FOUND_FILE, FOUND_KNOWN, FOUND_TEMP };
+
+struct found {
+	enum found_kind kind;
+	uint32_t dir;    /* FOUND_DIR: its own id; else the directory it stands in */
+	uint32_t parent; /* FOUND_DIR; its own record may still be on its way */
+	uint32_t root;   /* FOUND_DIR */
+	uint32_t text;   /* offset of the name in the batch */
+	uint32_t length;
+	struct stamp stamp; /* FOUND_KNOWN: only ino */
+};
+
+struct batch {
+	struct batch *next;
+	size_t count, text_used;
+	struct found found[BATCH_FOUND];
+	char text[BATCH_TEXT];
+};
+
+struct frame {
+	struct frame *parent; /* counted in its refs; NULL for the start of a phase */
+	struct frame *anchor; /* when fd was closed early: the nearest ancestor with one, which it keeps open */
+	struct stamp stamp;
+	uint32_t id, depth, root;
+	unsigned refs;    /* atomic: the reader, entries on the stack, and child frames */
+	unsigned pending; /* atomic: the reader, and entries on the stack: who still wants fd */
+	int fd;           /* -1: closed to save descriptors */
+	char *path;       /* relative to the root, with a slash at the end; only when the rules ask for paths */
+	char name[];      /* "" at the start of a phase */
+};
+
+/* A subdirectory waiting on the stack. */
+struct entry {
+	struct entry *next;
+	struct frame *parent;
+	char name[];
+};
+
+/* A directory in another mount. */
+struct crossing {
+	struct dir_id parent;
+	uint32_t root, depth;
+	char *name, *path; /* path: of its frame, or NULL */
+};
+
+struct phase {
+	struct walk *walk;
+	uint32_t domain;
+	uint64_t dev, mount;
+	bool ino_true; /* d_ino can be trusted here */
+	const struct seen *seen;
+	const struct stamp *visited; /* directories of this device walked before through another mount, sorted by ino */
+	size_t visited_count;
+	uint32_t *next_id; /* atomic */
+	size_t max_open;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t work, sealed, room;
+	struct entry *stack;
+	struct batch *full, **full_end, *spare;
+	size_t batches;    /* made so far */
+	bool alone;        /* no thread could be started: the owner walks, and only then takes the batches */
+	unsigned walkers;  /* running */
+	unsigned active;   /* not waiting for work */
+	size_t open;       /* atomic: frames with a descriptor */
+	int error;         /* the first that ends everything */
+	VEC(struct crossing) crossings;
+};
+
+struct walker {
+	struct phase *phase;
+	struct batch *batch;
+	char *buffer; /* of getdents */
+};
+
+static bool ended(struct phase *phase)
+{
+	return __atomic_load_n(&phase->error, __ATOMIC_RELAXED) != 0;
+}
+
+static void end(struct phase *phase, int error)
+{
+	int none = 0;
+	__atomic_compare_exchange_n(&phase->error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* ---- paths of frames, for messages and rules ---- */
+
+/* Appends the path of `name` (or of the frame itself) relative to the root. */
+static void frame_relative(const struct frame *frame, const char *name, struct text *text)
+{
+	VEC(const char *) names = { 0 };
+	int r = name ? vec_push(&names, name) : 0;
+	for (; !r && frame->parent; frame = frame->parent)
+		r = vec_push(&names, frame->name);
+	if (frame->path) /* the start of a later phase: its path says where */
+		text_puts(text, frame->path);
+	for (size_t i = names.count; i-- > 0;) {
+		text_puts(text, names.at[i]);
+		if (i)
+			text_puts(text, "/");
+	}
+	vec_free(&names);
+}
+
+static void frame_text(const struct phase *phase, const struct frame *frame, const char *name, struct text *text)
+{
+	struct text relative = { 0 };
+	frame_relative(frame, name, &relative);
+	text_puts(text, phase->walk->catalog->roots.at[frame->root].text);
+	if (relative.count && text->count && text->at[text->count - 1] != '/')
+		text_puts(text, "/");
+	text_puts(text, relative.at ? relative.at : "");
+	text_free(&relative);
+}
+
+static void tell_trouble(const struct phase *phase, const struct frame *frame, const char *name, int error)
+{
+	struct text text = { 0 };
+	frame_text(phase, frame, name, &text);
+	tell_error(phase->walk->tell, DLK_STAGE_WALK, text.at, error);
+	text_free(&text);
+}
+
+/* ---- frames ---- */
+
+static void frame_unref(struct frame *frame)
+{
+	while (frame && __atomic_sub_fetch(&frame->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		struct frame *parent = frame->parent;
+		free(frame->path);
+		free(frame);
+		frame = parent;
+	}
+}
+
+/* One fewer wants the descriptor. */
+static void frame_release(struct phase *phase, struct frame *frame)
+{
+	while (frame && __atomic_sub_fetch(&frame->pending, 1, __ATOMIC_ACQ_REL) == 0) {
+		if (frame->fd >= 0) {
+			close_fd(&frame->fd);
+			__atomic_sub_fetch(&phase->open, 1, __ATOMIC_RELAXED);
+		}
+		frame = frame->anchor; /* an ancestor, so it outlives us */
+	}
+}
+
+/* Closes the descriptor although entries want it: they will come by way of the anchor. To be called by the frame's reader,
+ * whose own entry keeps the parent's descriptor, or the parent's anchor's, open just now. */
+static void frame_close_early(struct phase *phase, struct frame *frame)
+{
+	frame->anchor = frame->parent->fd >= 0 ? frame->parent : frame->parent->anchor;
+	__atomic_add_fetch(&frame->anchor->pending, 1, __ATOMIC_RELAXED);
+	close_fd(&frame->fd);
+	__atomic_sub_fetch(&phase->open, 1, __ATOMIC_RELAXED);
+}
+
+static struct frame *frame_new(struct frame *parent, const char *name, bool wants_path)
+{
+	size_t length = strlen(name);
+	struct frame *frame = calloc(1, sizeof(*frame) + length + 1);
+	if (!frame)
+		return NULL;
+	memcpy(frame->name, name, length + 1);
+	frame->fd = -1;
+	frame->refs = frame->pending = 1;
+	if (parent) {
+		frame->parent = parent;
+		frame->depth = parent->depth + 1;
+		frame->root = parent->root;
+		__atomic_add_fetch(&parent->refs, 1, __ATOMIC_RELAXED);
+	}
+	if (parent && wants_path) {
+		size_t before = parent->path ? strlen(parent->path) : 0;
+		frame->path = malloc(before + length + 2);
+		if (!frame->path) {
+			frame_unref(frame);
+			return NULL;
+		}
+		memcpy(frame->path, parent->path ? parent->path : "", before);
+		memcpy(frame->path + before, name, length);
+		memcpy(frame->path + before + length, "/", 2);
+	}
+	return frame;
+}
+
+/* Opens frame again by way of its anchor. */
+static int frame_reopen(struct frame *frame, int *ret_fd)
+{
+	VEC(struct frame *) chain = { 0 };
+	own_fd int at = -1;
+	int r = 0, from = frame->anchor->fd;
+	for (struct frame *f = frame; !r && f != frame->anchor; f = f->parent)
+		r = vec_push(&chain, f);
+	while (!r && chain.count) {
+		char path[SUBPATH + 257];
+		size_t length = 0;
+		do {
+			const char *name = chain.at[--chain.count]->name;
+			length += (size_t)snprintf(path + length, sizeof(path) - length, "%s%s", length ? "/" : "", name);
+		} while (chain.count && length < SUBPATH);
+		int next;
+		r = beneath_dir(from, path, false, &next);
+		if (!r) {
+			close_fd(&at);
+			from = at = next;
+		}
+	}
+	vec_free(&chain);
+	struct stamp now;
+	if (!r)
+		r = stamp_fd(at, &now);
+	if (!r && !stamp_same_file(&now, &frame->stamp))
+		r = -ESTALE;
+	if (!r)
+		*ret_fd = steal_fd(&at);
+	return r;
+}
+
+/* ---- batches ---- */
+
+static struct batch *batch_get(struct phase *phase)
+{
+	struct batch *batch = NULL;
+	pthread_mutex_lock(&phase->mutex);
+	while (!phase->spare && phase->batches >= BATCHES && !phase->alone)
+		pthread_cond_wait(&phase->room, &phase->mutex);
+	if (phase->spare) {
+		batch = phase->spare;
+		phase->spare = batch->next;
+	} else {
+		phase->batches++;
+	}
+	pthread_mutex_unlock(&phase->mutex);
+	if (!batch)
+		batch = malloc(sizeof(*batch));
+	if (batch) {
+		batch->next = NULL;
+		batch->count = batch->text_used = 0;
+	}
+	return batch;
+}
+
+static void batch_seal(struct walker *walker)
+{
+	struct phase *phase = walker->phase;
+	if (!walker->batch)
+		return;
+	pthread_mutex_lock(&phase->mutex);
+	*phase->full_end = walker->batch;
+	phase->full_end = &walker->batch->next;
+	pthread_cond_signal(&phase->sealed);
+	pthread_mutex_unlock(&phase->mutex);
+	walker->batch = NULL;
+}
+
+static struct found *batch_add(struct walker *walker, enum found_kind kind, uint32_t dir, const char *name, size_t length)
+{
+	if (walker->batch &&
+	    (walker->batch->count == BATCH_FOUND || walker->batch->text_used + length > BATCH_TEXT))
+		batch_seal(walker);
+	if (!walker->batch)
+		walker->batch = batch_get(walker->phase);
+	struct batch *batch = walker->batch;
+	if (!batch) {
+		end(walker->phase, -ENOMEM);
+		return NULL;
+	}
+	struct found *found = &batch->found[batch->count++];
+	found->kind = kind;
+	found->dir = dir;
+	found->text = (uint32_t)batch->text_used;
+	found->length = (uint32_t)length;
+	memcpy(batch->text + batch->text_used, name, length);
+	batch->text_used += length;
+	return found;
+}
+
+/* ---- reading a directory ---- */
+
+struct reading {
+	struct walker *walker;
+	struct frame *frame;
+	struct entry *first, *last; /* subdirectories found, pushed together at the end */
+	char *path;                 /* scratch: frame->path with the entry's name behind it */
+	size_t path_base;
+	bool file_roots;            /* some file roots exist */
+};
+
+static const char *entry_path(struct reading *reading, const char *name, size_t length)
+{
+	if (!reading->path)
+		return name;
+	memcpy(reading->path + reading->path_base, name, length + 1);
+	return reading->path;
+}
+
+static void found_dir(struct reading *reading, const struct dir_entry *entry)
+{
+	struct walk *walk = reading->walker->phase->walk;
+	if (reading->frame->depth + 1 >= walk->options->max_depth)
+		return;
+	if (!rule_enters_dir(walk->rule, entry_path(reading, entry->name, entry->length), entry->name))
+		return;
+	struct entry *child = malloc(sizeof(*child) + entry->length + 1);
+	if (!child) {
+		end(reading->walker->phase, -ENOMEM);
+		return;
+	}
+	memcpy(child->name, entry->name, entry->length + 1);
+	child->parent = reading->frame;
+	child->next = reading->first;
+	reading->first = child;
+	if (!reading->last)
+		reading->last = child;
+}
+
+static void found_stamp(struct reading *reading, const struct dir_entry *entry, const struct stamp *stamp)
+{
+	struct phase *phase = reading->walker->phase;
+	if (!rule_takes_size(phase->walk->rule, stamp->size))
+		return;
+	if (stamp->mount != reading->frame->stamp.mount) { /* something is mounted on the file: it cannot be renamed */
+		struct text text = { 0 };
+		frame_text(phase, reading->frame, entry->name, &text);
+		tell_skip(phase->walk->tell, DLK_STAGE_WALK, text.at, DLK_REASON_MOUNT_POINT, 1);
+		text_free(&text);
+		return;
+	}
+	struct found *found =
+		batch_add(reading->walker, FOUND_FILE, reading->frame->id, entry->name, entry->length);
+	if (found)
+		found->stamp = *stamp;
+}
+
+/* A regular file, or an entry whose type the file system does not say. */
+static void found_file(struct reading *reading, const struct dir_entry *entry)
+{
+	struct walker *walker = reading->walker;
+	struct phase *phase = walker->phase;
+	struct frame *frame = reading->frame;
+	if (entry->type == DIR_FILE &&
+	    !rule_takes_file(phase->walk->rule, entry_path(reading, entry->name, entry->length), entry->name))
+		return;
+	if (reading->file_roots && roots_has_file(phase->walk->roots, &frame->stamp, entry->name))
+		return;
+	if (phase->ino_true && entry->type == DIR_FILE && seen_has(phase->seen, phase->domain, entry->ino)) {
+		struct found *found = batch_add(walker, FOUND_KNOWN, frame->id, entry->name, entry->length);
+		if (found)
+			found->stamp.ino = entry->ino;
+		return;
+	}
+	struct stamp stamp;
+	int r = stamp_at(frame->fd, entry->name, &stamp);
+	if (r && fail_kind(r) != FAIL_GONE)
+		tell_trouble(phase, frame, entry->name, r);
+	if (r)
+		return;
+	if (entry->type == DIR_UNKNOWN && S_ISDIR(stamp.mode))
+		found_dir(reading, entry);
+	else if (!phase->walk->temps_only && stamp_regular(&stamp) &&
+		 (entry->type == DIR_FILE ||
+		  rule_takes_file(phase->walk->rule, entry_path(reading, entry->name, entry->length), entry->name)))
+		found_stamp(reading, entry, &stamp);
+}
+
+static void found_entry(struct reading *reading, const struct dir_entry *entry)
+{
+	struct temp temp;
+	if (entry->type == DIR_OTHER)
+		return;
+	if (entry->type == DIR_DIR)
+		found_dir(reading, entry);
+	else if (temp_parse(entry->name, entry->length, &temp))
+		batch_add(reading->walker, FOUND_TEMP, reading->frame->id, entry->name, entry->length);
+	else if (!reading->walker->phase->walk->temps_only)
+		found_file(reading, entry);
+	else if (entry->type == DIR_UNKNOWN)
+		found_file(reading, entry);
+}
+
+static void push_children(struct phase *phase, struct reading *reading)
+{
+	struct frame *frame = reading->frame;
+	unsigned count = 0;
+	for (struct entry *e = reading->first; e; e = e->next)
+		count++;
+	if (!count)
+		return;
+	__atomic_add_fetch(&frame->refs, count, __ATOMIC_RELAXED);
+	/* Few descriptors left: let children find their parent by name. Frames without parents must stay, they are the way. */
+	if (frame->parent && __atomic_load_n(&phase->open, __ATOMIC_RELAXED) > phase->max_open)
+		frame_close_early(phase, frame);
+	__atomic_add_fetch(&frame->pending, count, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&phase->mutex);
+	reading->last->next = phase->stack;
+	phase->stack = reading->first;
+	if (count > 1)
+		pthread_cond_broadcast(&phase->work);
+	else
+		pthread_cond_signal(&phase->work);
+	pthread_mutex_unlock(&phase->mutex);
+}
+
+static void read_frame(struct walker *walker, struct frame *frame)
+{
+	struct phase *phase = walker->phase;
+	struct reading reading = { .walker = walker, .frame = frame, .file_roots = phase->walk->roots->files.count > 0 };
+	if (rule_needs_path(phase->walk->rule)) {
+		reading.path_base = frame->path ? strlen(frame->path) : 0;
+		reading.path = malloc(reading.path_base + 256);
+		if (!reading.path) {
+			end(phase, -ENOMEM);
+			return;
+		}
+		memcpy(reading.path, frame->path ? frame->path : "", reading.path_base);
+	}
+	struct dir dir = dir_begin(frame->fd, walker->buffer);
+	struct dir_entry entry;
+	int r;
+	while (!ended(phase) && (r = dir_next(&dir, &entry)) != 0) {
+		if (r < 0) {
+			tell_trouble(phase, frame, NULL, r);
+			break;
+		}
+		found_entry(&reading, &entry);
+	}
+	free(reading.path);
+	push_children(phase, &reading);
+}
+
+/* ---- opening the next directory ---- */
+
+static bool visited(const struct phase *phase, const struct stamp *stamp)
+{
+	size_t low = 0, high = phase->visited_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (phase->visited[middle].ino == stamp->ino)
+			return true;
+		if (phase->visited[middle].ino < stamp->ino)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void put_off(struct phase *phase, const struct frame *parent, const char *name)
+{
+	if (phase->walk->options->one_file_system)
+		return;
+	struct text text = { 0 };
+	frame_relative(parent, name, &text);
+	text_puts(&text, "/");
+	struct crossing crossing = {
+		.parent = { parent->id },
+		.root = parent->root,
+		.depth = parent->depth + 1,
+		.name = strdup(name),
+		.path = text.at,
+	};
+	pthread_mutex_lock(&phase->mutex);
+	int r = crossing.name && crossing.path ? vec_push(&phase->crossings, crossing) : -ENOMEM;
+	pthread_mutex_unlock(&phase->mutex);
+	if (r) {
+		free(crossing.name);
+		free(crossing.path);
+		end(phase, r);
+	}
+}
+
+/* Whether a directory that opened well is to be read in this phase; otherwise says or notes what is to be. */
+static bool enter(struct phase *phase, const struct entry *entry, const struct stamp *stamp)
+{
+	if (stamp->mount != phase->mount || stamp->dev != phase->dev) {
+		put_off(phase, entry->parent, entry->name);
+		return false;
+	}
+	return !roots_has_dir(phase->walk->roots, stamp) && !visited(phase, stamp);
+}
+
+static struct frame *open_entry(struct walker *walker, struct entry *entry)
+{
+	struct phase *phase = walker->phase;
+	struct frame *parent = entry->parent, *frame = NULL;
+	own_fd int reopened = -1, fd = -1;
+	struct stamp stamp;
+	int r = parent->fd >= 0 ? 0 : frame_reopen(parent, &reopened);
+	if (!r)
+		r = beneath_dir(parent->fd >= 0 ? parent->fd : reopened, entry->name, true, &fd);
+	if (!r)
+		r = stamp_fd(fd, &stamp);
+	if (r == -EXDEV)
+		put_off(phase, parent, entry->name);
+	else if (r && fail_kind(r) != FAIL_GONE && fail_kind(r) != FAIL_SWAPPED)
+		tell_trouble(phase, parent, entry->name, r);
+	if (r || !enter(phase, entry, &stamp))
+		return NULL;
+
+	frame = frame_new(parent, entry->name, rule_needs_path(phase->walk->rule));
+	if (!frame) {
+		end(phase, -ENOMEM);
+		return NULL;
+	}
+	frame->id = __atomic_fetch_add(phase->next_id, 1, __ATOMIC_RELAXED);
+	frame->stamp = stamp;
+	frame->fd = steal_fd(&fd);
+	__atomic_add_fetch(&phase->open, 1, __ATOMIC_RELAXED);
+	struct found *found = batch_add(walker, FOUND_DIR, frame->id, entry->name, strlen(entry->name));
+	if (found) {
+		found->parent = parent->id;
+		found->root = parent->root;
+		found->stamp = stamp;
+	}
+	return frame;
+}
+
+static struct entry *next_entry(struct phase *phase)
+{
+	pthread_mutex_lock(&phase->mutex);
+	phase->active--;
+	while (!phase->stack && phase->active && !ended(phase))
+		pthread_cond_wait(&phase->work, &phase->mutex);
+	struct entry *entry = phase->stack;
+	if (entry) {
+		phase->stack = entry->next;
+		phase->active++;
+	} else {
+		pthread_cond_broadcast(&phase->work); /* nothing left and nobody who could push: all go home */
+	}
+	pthread_mutex_unlock(&phase->mutex);
+	return entry;
+}
+
+static void walk_entries(struct walker *walker)
+{
+	struct phase *phase = walker->phase;
+	struct entry *entry;
+	while ((entry = next_entry(phase))) {
+		struct frame *parent = entry->parent, *frame = NULL;
+		if (!ended(phase))
+			frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : parent;
+		if (frame) {
+			read_frame(walker, frame);
+			frame_release(phase, frame);
+		}
+		if (frame && frame != parent)
+			frame_unref(frame);
+		if (frame != parent)
+			frame_release(phase, parent);
+		frame_unref(parent);
+		free(entry);
+	}
+}
+
+static void walker_run(struct phase *phase)
+{
+	struct walker walker = { .phase = phase, .buffer = malloc(DIR_BUFFER) };
+	if (!walker.buffer)
+		end(phase, -ENOMEM);
+	walk_entries(&walker); /* without a buffer the phase has ended, and this only empties the stack */
+	batch_seal(&walker);
+	free(walker.buffer);
+	pthread_mutex_lock(&phase->mutex);
+	phase->walkers--;
+	pthread_cond_signal(&phase->sealed);
+	pthread_mutex_unlock(&phase->mutex);
+}
+
+/* ---- the owner ---- */
+
+static int take_found(struct phase *phase, struct seen *seen, const struct batch *batch, const struct found *found)
+{
+	struct walk *walk = phase->walk;
+	const char *name = batch->text + found->text;
+	struct dir_id dir = { found->dir };
+	struct inode_id inode;
+	bool fresh;
+	int r;
+	switch (found->kind) {
+	case FOUND_DIR:
+		walk->dirs++;
+		return catalog_set_dir(walk->catalog, dir, (struct dir_id){ found->parent }, found->root, name,
+				       found->length, &found->stamp, phase->domain);
+	case FOUND_TEMP: {
+		struct walk_temp temp = { .dir = dir };
+		r = arena_add(&walk->catalog->names, name, found->length, &temp.name);
+		return r ? r : vec_push(&walk->temps, temp);
+	}
+	case FOUND_KNOWN:
+		walk->files++;
+		return catalog_add_known(walk->catalog, dir, name, found->length, found->stamp.ino, phase->domain);
+	case FOUND_FILE:
+		break;
+	}
+	walk->files++;
+	r = catalog_add_file(walk->catalog, dir, name, found->length, &found->stamp, phase->domain, &inode, &fresh);
+	if (!r && fresh && found->stamp.links > 1)
+		r = seen_add(seen, phase->domain, found->stamp.ino);
+	return !r && fresh ? walk->fresh(walk->ctx, inode) : r;
+}
+
+static struct batch *next_batch(struct phase *phase)
+{
+	pthread_mutex_lock(&phase->mutex);
+	while (!phase->full && phase->walkers)
+		pthread_cond_wait(&phase->sealed, &phase->mutex);
+	struct batch *batch = phase->full;
+	if (batch) {
+		phase->full = batch->next;
+		if (!phase->full)
+			phase->full_end = &phase->full;
+	}
+	pthread_mutex_unlock(&phase->mutex);
+	return batch;
+}
+
+static void own_batches(struct phase *phase, struct seen *seen)
+{
+	struct batch *batch;
+	int64_t told = sys->now();
+	while ((batch = next_batch(phase))) {
+		int r = tell_stopped(phase->walk->tell) ? -ECANCELED : 0;
+		for (size_t i = 0; i < batch->count && !r && !ended(phase); i++)
+			r = take_found(phase, seen, batch, &batch->found[i]);
+		if (r)
+			end(phase, r);
+		pthread_mutex_lock(&phase->mutex);
+		batch->next = phase->spare;
+		phase->spare = batch;
+		pthread_cond_signal(&phase->room);
+		pthread_mutex_unlock(&phase->mutex);
+		if (sys->now() - told > 100 * NS_PER_MS) {
+			told = sys->now();
+			tell_progress(phase->walk->tell, DLK_PHASE_WALK, phase->walk->files, 0, 0);
+		}
+	}
+}
+
+static void walker_main(void *ctx, unsigned worker)
+{
+	(void)worker;
+	walker_run(ctx);
+}
+
+/* The calling thread is the owner. Threads that could not be started are done without; without any, it walks first. */
+static void phase_run(struct phase *phase, struct seen *seen)
+{
+	unsigned wanted = phase->walkers;
+	struct pool pool;
+	unsigned started = pool_begin(&pool, wanted, walker_main, phase);
+	pthread_mutex_lock(&phase->mutex);
+	unsigned missing = wanted - (started ? started : 1);
+	phase->walkers -= missing;
+	phase->active -= missing;
+	phase->alone = !started;
+	pthread_cond_broadcast(&phase->work);
+	pthread_mutex_unlock(&phase->mutex);
+	if (!started)
+		walker_run(phase);
+	own_batches(phase, seen);
+	pool_end(&pool);
+}
+
+/* ---- phases ---- */
+
+/* All that a walk keeps from phase to phase. */
+struct journey {
+	struct walk *walk;
+	struct seen seen;
+	uint32_t next_id;
+	VEC(struct crossing) crossings; /* a queue: `crossed` of them are done */
+	size_t crossed;
+	VEC(uint64_t) devs;             /* walked so far */
+};
+
+static unsigned walker_count(const struct walk *walk, size_t *ret_max_open)
+{
+	unsigned descriptors = sys_descriptors();
+	unsigned wanted = walk->options->threads ? walk->options->threads : WALKERS;
+	unsigned most = descriptors / (2 * FD_WALKER);
+	unsigned count = wanted < most ? wanted : most;
+	if (!count)
+		count = 1;
+	*ret_max_open = descriptors > count * FD_WALKER + 8 ? descriptors - count * FD_WALKER - 8 : 1;
+	if (*ret_max_open > 512)
+		*ret_max_open = 512;
+	return count;
+}
+
+static int order_ino(const void *a, const void *b)
+{
+	const struct stamp *x = a, *y = b;
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* The directories of this device that were walked through another mount. */
+static int gather_visited(struct journey *journey, uint64_t dev, struct stamp **ret, size_t *ret_count)
+{
+	const struct catalog *catalog = journey->walk->catalog;
+	VEC(struct stamp) visited = { 0 };
+	bool known = false;
+	for (size_t i = 0; i < journey->devs.count; i++)
+		known |= journey->devs.at[i] == dev;
+	for (uint32_t i = 0; known && i < catalog->dirs.count; i++) {
+		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ i });
+		struct stamp stamp = { .ino = dir->ino };
+		if (dir->ino && catalog->domains.at[dir->domain].dev == dev && vec_push(&visited, stamp)) {
+			vec_free(&visited);
+			return -ENOMEM;
+		}
+	}
+	if (visited.count)
+		qsort(visited.at, visited.count, sizeof(*visited.at), order_ino);
+	*ret = visited.at;
+	*ret_count = visited.count;
+	return known ? 0 : vec_push(&journey->devs, dev);
+}
+
+static void phase_free(struct phase *phase)
+{
+	while (phase->spare) {
+		struct batch *next = phase->spare->next;
+		free(phase->spare);
+		phase->spare = next;
+	}
+	pthread_mutex_destroy(&phase->mutex);
+	pthread_cond_destroy(&phase->work);
+	pthread_cond_destroy(&phase->sealed);
+	pthread_cond_destroy(&phase->room);
+	vec_free(&phase->crossings);
+	free((void *)phase->visited);
+}
+
+static int order_crossings(const void *a, const void *b)
+{
+	const struct crossing *x = a, *y = b;
+	if (x->root != y->root)
+		return x->root < y->root ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+/* Walks one mount from the frames on `starts`. */
+static int phase_walk(struct journey *journey, const struct mount_facts *facts, uint32_t domain, struct entry *starts)
+{
+	struct phase phase = {
+		.walk = journey->walk,
+		.domain = domain,
+		.dev = facts->dev,
+		.mount = facts->mount,
+		.ino_true = facts->dirent_ino_true,
+		.seen = &journey->seen,
+		.next_id = &journey->next_id,
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.work = PTHREAD_COND_INITIALIZER,
+		.sealed = PTHREAD_COND_INITIALIZER,
+		.room = PTHREAD_COND_INITIALIZER,
+		.stack = starts,
+	};
+	phase.full_end = &phase.full;
+	struct stamp *visited = NULL;
+	phase.error = gather_visited(journey, facts->dev, &visited, &phase.visited_count);
+	phase.visited = visited;
+	phase.walkers = phase.active = walker_count(journey->walk, &phase.max_open);
+	for (struct entry *e = starts; e; e = e->next)
+		phase.open++;
+	phase_run(&phase, &journey->seen);
+
+	int r = phase.error;
+	if (phase.crossings.count)
+		qsort(phase.crossings.at, phase.crossings.count, sizeof(*phase.crossings.at), order_crossings);
+	for (size_t i = 0; i < phase.crossings.count; i++) {
+		if (r || vec_push(&journey->crossings, phase.crossings.at[i])) {
+			free(phase.crossings.at[i].name);
+			free(phase.crossings.at[i].path);
+			r = r ? r : -ENOMEM;
+		}
+	}
+	phase_free(&phase);
+	return r;
+}
+
+/* A start of a phase travels as an entry without a name, whose parent is the frame itself, already open. */
+static int start_add(struct journey *journey, struct entry **starts, int fd, const struct stamp *stamp, uint32_t domain,
+		     struct dir_id parent, uint32_t root, const char *name, const char *path, uint32_t depth)
+{
+	struct frame *frame = frame_new(NULL, "", false);
+	struct entry *entry = malloc(sizeof(*entry) + 1);
+	char *path_copy = path ? strdup(path) : NULL;
+	if (!frame || !entry || (path && !path_copy)) {
+		free(frame);
+		free(entry);
+		free(path_copy);
+		sys->close(fd);
+		return -ENOMEM;
+	}
+	frame->fd = fd;
+	frame->stamp = *stamp;
+	frame->id = journey->next_id++;
+	frame->root = root;
+	frame->depth = depth;
+	frame->path = path_copy;
+	*entry = (struct entry){ .next = *starts, .parent = frame };
+	entry->name[0] = '\0';
+	*starts = entry;
+	journey->walk->dirs++;
+	return catalog_set_dir(journey->walk->catalog, (struct dir_id){ frame->id }, parent, root, name, strlen(name),
+			       stamp, domain);
+}
+
+static void starts_free(struct entry *starts)
+{
+	while (starts) {
+		struct entry *next = starts->next;
+		close_fd(&starts->parent->fd);
+		frame_unref(starts->parent);
+		free(starts);
+		starts = next;
+	}
+}
+
+static int domain_of(struct journey *journey, int fd, struct mount_facts *ret_facts, uint32_t *ret_domain)
+{
+	int r = mount_look(fd, ret_facts);
+	return r ? r : catalog_add_domain(journey->walk->catalog, ret_facts, ret_domain);
+}
+
+static void tell_root(struct journey *journey, uint32_t root, int error)
+{
+	tell_error(journey->walk->tell, DLK_STAGE_ROOT, journey->walk->catalog->roots.at[root].open, error);
+}
+
+/* The phase of all root directories on the mount of dirs.at[first]; marks them done. */
+static int walk_roots(struct journey *journey, size_t first, bool *done)
+{
+	const struct roots *roots = journey->walk->roots;
+	const struct stamp *like = &roots->dirs.at[first].stamp;
+	struct entry *starts = NULL;
+	struct mount_facts facts;
+	uint32_t domain = 0;
+	int r = 0;
+	for (size_t i = 0; i < roots->dirs.count && !r; i++) {
+		const struct root_dir *dir = &roots->dirs.at[i];
+		if (done[i] || dir->stamp.mount != like->mount || dir->stamp.dev != like->dev)
+			continue;
+		done[i] = true;
+		int fd = -1;
+		int failed = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
+		if (!failed && !starts) {
+			failed = domain_of(journey, fd, &facts, &domain);
+			if (failed)
+				close_fd(&fd);
+		}
+		if (failed)
+			tell_root(journey, dir->root, failed);
+		else
+			r = start_add(journey, &starts, fd, &dir->stamp, domain, (struct dir_id){ ID_NONE }, dir->root,
+				      "", NULL, 0);
+	}
+	if (r || !starts) {
+		starts_free(starts);
+		return r;
+	}
+	return phase_walk(journey, &facts, domain, starts);
+}
+
+static int walk_crossing(struct journey *journey, const struct crossing *crossing)
+{
+	struct catalog *catalog = journey->walk->catalog;
+	struct reach reach;
+	struct mount_facts facts;
+	struct stamp stamp;
+	uint32_t domain;
+	int parent, fd = -1;
+	reach_init(&reach, catalog, 4);
+	int r = reach_dir(&reach, crossing->parent, &parent);
+	if (!r)
+		r = beneath_mount(parent, crossing->name, true, &fd);
+	if (!r)
+		r = stamp_fd(fd, &stamp);
+	if (!r)
+		r = domain_of(journey, fd, &facts, &domain);
+	reach_free(&reach);
+	if (r) {
+		struct text text = { 0 };
+		catalog_dir_text(catalog, crossing->parent, &text);
+		text_printf(&text, "/%s", crossing->name);
+		if (fail_kind(r) != FAIL_GONE)
+			tell_error(journey->walk->tell, DLK_STAGE_WALK, text.at, r);
+		text_free(&text);
+		close_fd(&fd);
+		return 0;
+	}
+	if (roots_has_dir(journey->walk->roots, &stamp)) {
+		close_fd(&fd);
+		return 0;
+	}
+	struct entry *starts = NULL;
+	r = start_add(journey, &starts, fd, &stamp, domain, crossing->parent, crossing->root, crossing->name,
+		      crossing->path, crossing->depth);
+	if (!r)
+		return phase_walk(journey, &facts, domain, starts);
+	starts_free(starts);
+	return r;
+}
+
+/* ---- file roots ---- */
+
+static int take_parent(struct journey *journey, const struct root_parent *parent, uint32_t *ret_id, uint32_t *ret_domain)
+{
+	struct mount_facts facts;
+	own_fd int fd = -1;
+	int r = roots_open(journey->walk->catalog, parent->root, &parent->stamp, false, &fd);
+	if (!r)
+		r = domain_of(journey, fd, &facts, ret_domain);
+	if (r)
+		return r;
+	*ret_id = journey->next_id++;
+	return catalog_set_dir(journey->walk->catalog, (struct dir_id){ *ret_id }, (struct dir_id){ ID_NONE },
+			       parent->root, "", 0, &parent->stamp, *ret_domain);
+}
+
+static int take_file_root(struct journey *journey, const struct root_file *file, uint32_t dir, uint32_t domain)
+{
+	struct walk *walk = journey->walk;
+	struct inode_id inode;
+	struct temp temp;
+	bool fresh;
+	if (walk->temps_only || temp_parse(file->name, strlen(file->name), &temp) ||
+	    !rule_takes_file(walk->rule, file->name, file->name) || !rule_takes_size(walk->rule, file->stamp.size))
+		return 0;
+	if (file->stamp.mount != walk->catalog->domains.at[domain].mount) {
+		tell_skip(walk->tell, DLK_STAGE_ROOT, file->name, DLK_REASON_MOUNT_POINT, 1);
+		return 0;
+	}
+	walk->files++;
+	int r = catalog_add_file(walk->catalog, (struct dir_id){ dir }, file->name, strlen(file->name), &file->stamp,
+				 domain, &inode, &fresh);
+	if (!r && fresh && file->stamp.links > 1)
+		r = seen_add(&journey->seen, domain, file->stamp.ino);
+	return !r && fresh ? walk->fresh(walk->ctx, inode) : r;
+}
+
+static int walk_file_roots(struct journey *journey)
+{
+	const struct roots *roots = journey->walk->roots;
+	size_t parents = roots->parents.count;
+	own_free uint32_t *ids = calloc(parents + 1, sizeof(*ids));
+	own_free uint32_t *domains = calloc(parents + 1, sizeof(*domains));
+	if (!ids || !domains)
+		return -ENOMEM;
+	for (size_t i = 0; i < parents; i++) {
+		ids[i] = ID_NONE;
+		int r = take_parent(journey, &roots->parents.at[i], &ids[i], &domains[i]);
+		if (r == -ENOMEM)
+			return r;
+		if (r)
+			tell_root(journey, roots->parents.at[i].root, r);
+	}
+	for (size_t i = 0; i < roots->files.count; i++) {
+		const struct root_file *file = &roots->files.at[i];
+		int r = ids[file->parent] == ID_NONE ?
+				0 :
+				take_file_root(journey, file, ids[file->parent], domains[file->parent]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- the walk ---- */
+
+static int walk_dir_roots(struct journey *journey)
+{
+	const struct roots *roots = journey->walk->roots;
+	own_free bool *done = calloc(roots->dirs.count + 1, sizeof(*done));
+	if (!done)
+		return -ENOMEM;
+	/* Mounts in the order of their first root as it was given, so that ties between mounts fall the same way each time. */
+	for (;;) {
+		size_t first = SIZE_MAX;
+		for (size_t i = 0; i < roots->dirs.count; i++)
+			if (!done[i] && (first == SIZE_MAX || roots->dirs.at[i].root < roots->dirs.at[first].root))
+				first = i;
+		if (first == SIZE_MAX)
+			return 0;
+		int r = walk_roots(journey, first, done);
+		if (r)
+			return r;
+	}
+}
+
+int walk_run(struct walk *walk)
+{
+	struct journey journey = { .walk = walk };
+	int r = walk_file_roots(&journey);
+	if (!r && walk->options->max_depth)
+		r = walk_dir_roots(&journey);
+	while (!r && journey.crossed < journey.crossings.count) {
+		struct crossing crossing = journey.crossings.at[journey.crossed++];
+		r = walk_crossing(&journey, &crossing);
+		free(crossing.name);
+		free(crossing.path);
+	}
+	for (; journey.crossed < journey.crossings.count; journey.crossed++) {
+		free(journey.crossings.at[journey.crossed].name);
+		free(journey.crossings.at[journey.crossed].path);
+	}
+	vec_free(&journey.crossings);
+	vec_free(&journey.devs);
+	seen_free(&journey.seen);
+	return r;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.h - parallel, dirfd-relative walk of the roots, straight into the catalog
+ *
+ * Walkers read directories and look at entries; what they find travels in sealed batches to the calling thread, the only one
+ * that touches the catalog. Symlinks are never followed below a root. Memory and descriptors are bounded by the tree's breadth
+ * being worked on, not by its depth.
+ */
+#ifndef CORE_WALK_H
+#define CORE_WALK_H
+
+#include "catalog.h"
+#include "roots.h"
+#include "rule.h"
+#include "seen.h"
+#include "tell.h"
+
+/* A temporary name of some run, found on the way; not in the catalog. */
+struct walk_temp {
+	struct dir_id dir;
+	uint32_t name; /* handle in catalog->names */
+};
+
+struct walk {
+	/* set by the caller */
+	struct catalog *catalog;
+	const struct roots *roots;
+	const struct rule *rule;
+	struct tell *tell;
+	const struct dlk_options *options;
+	bool temps_only; /* look for temporary names alone: files are not even looked at */
+	/* called on the calling thread for each inode that is new to the catalog; not 0 ends the walk */
+	int (*fresh)(void *ctx, struct inode_id inode);
+	void *ctx;
+	/* filled */
+	VEC(struct walk_temp) temps;
+	uint64_t files, dirs; /* names that passed the selection; directories entered */
+};
+
+/* 0, -ENOMEM, -ECANCELED, or what `fresh` returned. Trouble with single entries is told and counted. */
+MUST_CHECK int walk_run(struct walk *walk);
+
+#endif
