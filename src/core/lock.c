@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.c - intention locks on directories
+ *
+ *	/            shared
+ *	/srv         shared      <- a run on /srv would want it alone
+ *	/srv/photos  alone
+ *
+ * Directories are gathered first, each once, "alone" winning over "shared"; then they are locked in the order of their
+ * inode numbers, and all are let go when one cannot be had, so that two waiting runs cannot hold each other up. When there are
+ * many roots (lists of files), the top directory of their mount is locked instead.
+ */
+#include "lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "../sys/mount.h"
+
+enum { ALONE_MOST = 64, DEPTH_MOST = 4096, WAIT_MS = 100 };
+
+struct held {
+	struct stamp stamp;
+	int fd;
+	bool alone;
+	char *path; /* of a root, for the message; NULL for a directory above */
+};
+
+struct lock {
+	VEC(struct held) dirs;
+};
+
+void lock_free(struct lock *lock)
+{
+	if (!lock)
+		return;
+	for (size_t i = 0; i < lock->dirs.count; i++) {
+		close_fd(&lock->dirs.at[i].fd); /* the lock goes with the last descriptor of the open file */
+		free(lock->dirs.at[i].path);
+	}
+	vec_free(&lock->dirs);
+	free(lock);
+}
+
+/* Takes over fd. */
+static int add(struct lock *lock, int fd, const struct stamp *stamp, bool alone, const char *path)
+{
+	for (size_t i = 0; i < lock->dirs.count; i++) {
+		struct held *held = &lock->dirs.at[i];
+		if (!stamp_same_file(&held->stamp, stamp))
+			continue;
+		sys->close(fd);
+		held->alone |= alone;
+		if (path && !held->path)
+			held->path = strdup(path);
+		return 0;
+	}
+	struct held held = { .stamp = *stamp, .fd = fd, .alone = alone, .path = path ? strdup(path) : NULL };
+	int r = vec_push(&lock->dirs, held);
+	if (r) {
+		sys->close(fd);
+		free(held.path);
+	}
+	return r;
+}
+
+static int open_dir(int dirfd, const char *path, int *ret_fd, struct stamp *ret_stamp)
+{
+	own_fd int fd = sys->openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
+	int r = fd < 0 ? fd : stamp_fd(fd, ret_stamp);
+	if (!r)
+		*ret_fd = steal_fd(&fd);
+	return r;
+}
+
+/* Every directory above `from`, up to where ".." leads to itself. What cannot be opened is passed through without a lock. */
+static int add_above(struct lock *lock, int from)
+{
+	struct stamp stamp, last;
+	own_fd int at = sys->openat(from, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int r = at < 0 ? at : stamp_fd(at, &last);
+	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
+		int up = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0), fd;
+		if (up < 0)
+			return 0; /* not searchable: nobody could come down this way either, for this user */
+		close_fd(&at);
+		at = up;
+		r = stamp_fd(at, &stamp);
+		if (r || (stamp_same_file(&stamp, &last) && stamp.mount == last.mount))
+			break;
+		last = stamp;
+		if (!open_dir(at, ".", &fd, &stamp))
+			r = add(lock, fd, &stamp, false, NULL);
+	}
+	return r;
+}
+
+/* ---- bind mounts: the directories above in the file system itself ---- */
+
+/* "\040" and its like in /proc/self/mountinfo are octal bytes. */
+static void unescape(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from;) {
+		if (from[0] == '\\' && from[1] && from[2] && from[3]) {
+			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+struct mount_line {
+	unsigned long long id;
+	unsigned major, minor;
+	char *root, *point; /* into the line */
+};
+
+static bool parse_mount(char *line, struct mount_line *ret)
+{
+	int at = 0;
+	if (sscanf(line, "%llu %*u %u:%u %n", &ret->id, &ret->major, &ret->minor, &at) != 3 || !at)
+		return false;
+	ret->root = line + at;
+	ret->point = strchr(ret->root, ' ');
+	if (!ret->point)
+		return false;
+	*ret->point++ = '\0';
+	char *end = strchr(ret->point, ' ');
+	if (end)
+		*end = '\0';
+	unescape(ret->root);
+	unescape(ret->point);
+	return true;
+}
+
+static int read_file(const char *path, struct text *ret)
+{
+	char buffer[4096];
+	own_fd int fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	off_t at = 0;
+	ssize_t n = fd;
+	while (fd >= 0 && (n = sys->pread(fd, buffer, sizeof(buffer), at)) > 0) {
+		text_add(ret, buffer, (size_t)n);
+		at += n;
+	}
+	return n < 0 ? (int)n : ret->failed ? -ENOMEM : 0;
+}
+
+static bool is_above(const char *upper, const char *lower)
+{
+	size_t length = strlen(upper);
+	if (length && upper[length - 1] == '/')
+		return !strncmp(upper, lower, length);
+	return !strncmp(upper, lower, length) && (lower[length] == '/' || !lower[length]);
+}
+
+/*
+ * `fd` lies on a bind mount of directory `root` of its file system. Through another mount of it that begins further up, `root`
+ * is reached again, and from there what is above it.
+ */
+static int add_through(struct lock *lock, const struct mount_line *other, const char *root)
+{
+	struct text path = { 0 };
+	struct stamp stamp;
+	int fd = -1, r = 0;
+	text_puts(&path, other->point);
+	text_puts(&path, "/");
+	text_puts(&path, root + strlen(other->root));
+	if (!path.failed && !open_dir(AT_FDCWD, path.at, &fd, &stamp)) {
+		r = add_above(lock, fd);
+		if (!r)
+			r = add(lock, fd, &stamp, false, NULL);
+		else
+			sys->close(fd);
+	}
+	text_free(&path);
+	return r;
+}
+
+static int add_bound(struct lock *lock, const struct stamp *stamp)
+{
+	struct text info = { 0 };
+	VEC(struct mount_line) mounts = { 0 };
+	const struct mount_line *mine = NULL;
+	int r = read_file("/proc/self/mountinfo", &info);
+	for (char *line = info.at, *next; !r && line && *line; line = next) {
+		struct mount_line mount;
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (parse_mount(line, &mount))
+			r = vec_push(&mounts, mount);
+	}
+	for (size_t i = 0; i < mounts.count; i++)
+		if (mounts.at[i].id == stamp->mount)
+			mine = &mounts.at[i];
+	for (size_t i = 0; mine && strcmp(mine->root, "/") && i < mounts.count && r != -ENOMEM; i++) {
+		const struct mount_line *other = &mounts.at[i];
+		if (other != mine && other->major == mine->major && other->minor == mine->minor &&
+		    strlen(other->root) < strlen(mine->root) && is_above(other->root, mine->root))
+			r = add_through(lock, other, mine->root);
+	}
+	vec_free(&mounts);
+	text_free(&info);
+	return r == -ENOMEM ? r : 0; /* without /proc the ordinary directories above must do */
+}
+
+/* ---- gathering ---- */
+
+/* Takes over fd: it alone, and what is above it. */
+static int add_alone(struct lock *lock, int fd, const struct stamp *stamp, const char *path)
+{
+	int r = add_above(lock, fd);
+	if (!r)
+		r = add_bound(lock, stamp);
+	if (!r)
+		return add(lock, fd, stamp, true, path);
+	sys->close(fd);
+	return r;
+}
+
+static int add_root(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp)
+{
+	int fd;
+	int r = roots_open(catalog, root, stamp, true, &fd);
+	if (r)
+		return r == -ENOMEM ? r : 0; /* not readable: it will not be walked, and the walk says so */
+	return add_alone(lock, fd, stamp, catalog->roots.at[root].open);
+}
+
+/* Of many roots the top directory of each mount is locked instead: more than needed, but one descriptor. */
+static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp)
+{
+	struct stamp top = *stamp, up;
+	for (size_t i = 0; i < lock->dirs.count; i++)
+		if (lock->dirs.at[i].alone && lock->dirs.at[i].stamp.mount == stamp->mount)
+			return 0;
+	own_fd int at = -1;
+	int r = roots_open(catalog, root, stamp, false, &at);
+	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
+		own_fd int above = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+		r = above < 0 ? above : stamp_fd(above, &up);
+		if (r || up.mount != top.mount || stamp_same_file(&up, &top))
+			break;
+		top = up;
+		close_fd(&at);
+		at = steal_fd(&above);
+	}
+	int fd;
+	if (at < 0 || open_dir(at, ".", &fd, &top))
+		return 0;
+	return add_alone(lock, fd, &top, catalog->roots.at[root].open);
+}
+
+static int gather(struct lock *lock, const struct catalog *catalog, const struct roots *roots)
+{
+	bool many = roots->dirs.count + roots->parents.count > ALONE_MOST;
+	int r = 0;
+	for (size_t i = 0; i < roots->dirs.count && !r; i++)
+		r = (many ? add_mount : add_root)(lock, catalog, roots->dirs.at[i].root, &roots->dirs.at[i].stamp);
+	for (size_t i = 0; i < roots->parents.count && !r; i++)
+		r = (many ? add_mount : add_root)(lock, catalog, roots->parents.at[i].root, &roots->parents.at[i].stamp);
+	return r;
+}
+
+static int order_held(const void *a, const void *b)
+{
+	const struct held *x = a, *y = b;
+	if (x->stamp.dev != y->stamp.dev)
+		return x->stamp.dev < y->stamp.dev ? -1 : 1;
+	return x->stamp.ino < y->stamp.ino ? -1 : x->stamp.ino > y->stamp.ino;
+}
+
+/* ---- locking ---- */
+
+/* The index of the first that is taken; the count when all are ours. */
+static size_t try_all(struct lock *lock)
+{
+	size_t i;
+	for (i = 0; i < lock->dirs.count; i++) {
+		struct held *held = &lock->dirs.at[i];
+		int r = sys->flock(held->fd, (held->alone ? LOCK_EX : LOCK_SH) | LOCK_NB);
+		if (r == -EAGAIN)
+			break;
+		/* Other errors: a file system without flock. There the lock cannot be had by anybody. */
+	}
+	if (i < lock->dirs.count)
+		for (size_t j = 0; j < i; j++)
+			sys->flock(lock->dirs.at[j].fd, LOCK_UN);
+	return i;
+}
+
+static const char *name_of(const struct lock *lock, size_t taken)
+{
+	if (lock->dirs.at[taken].path)
+		return lock->dirs.at[taken].path;
+	for (size_t i = 0; i < lock->dirs.count; i++) /* a directory above: name a root below */
+		if (lock->dirs.at[i].path)
+			return lock->dirs.at[i].path;
+	return ".";
+}
+
+int lock_take(const struct catalog *catalog, const struct roots *roots, struct tell *tell, bool wait, struct lock **ret)
+{
+	struct lock *lock = calloc(1, sizeof(*lock));
+	if (!lock)
+		return -ENOMEM;
+	int r = gather(lock, catalog, roots);
+	if (!r && lock->dirs.count)
+		qsort(lock->dirs.at, lock->dirs.count, sizeof(*lock->dirs.at), order_held);
+	size_t taken = 0;
+	while (!r && (taken = try_all(lock)) < lock->dirs.count) {
+		if (!wait) {
+			tell_error(tell, DLK_STAGE_LOCK, name_of(lock, taken), EAGAIN);
+			r = -EAGAIN;
+		} else if (tell_stopped(tell)) {
+			r = -ECANCELED;
+		} else {
+			sys->sleep(WAIT_MS * NS_PER_MS);
+		}
+	}
+	if (r)
+		lock_free(lock);
+	else
+		*ret = lock;
+	return r;
+}
+
+int lock_take_dir(int dirfd, struct lock **ret)
+{
+	struct lock *lock = calloc(1, sizeof(*lock));
+	struct stamp stamp;
+	int fd, r = lock ? 0 : -ENOMEM;
+	if (!r && !open_dir(dirfd, ".", &fd, &stamp)) {
+		r = add_above(lock, fd);
+		if (!r)
+			r = add_bound(lock, &stamp);
+		if (!r)
+			r = add(lock, fd, &stamp, false, NULL);
+		else
+			sys->close(fd);
+	}
+	if (!r && try_all(lock) < lock->dirs.count)
+		r = -EAGAIN;
+	if (r)
+		lock_free(lock);
+	else
+		*ret = lock;
+	return r;
+}

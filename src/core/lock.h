@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h - two runs over overlapping trees never meet
+ *
+ * Each root directory is locked for this run alone, each directory above it shared (flock(2) on the directories themselves). So a
+ * run on a tree and a run on a part of it collide, whichever came first, under whatever spelling of the path, from
+ * whatever user or container on this kernel, and a run that dies leaves nothing behind. Where a root is seen through a bind
+ * mount, the directories above it in its own file system are sought through other mounts of it.
+ */
+#ifndef CORE_LOCK_H
+#define CORE_LOCK_H
+
+#include "roots.h"
+
+struct lock;
+
+/*
+ * Locks the roots. -EAGAIN when another run holds one of them or a part of it, told as an error event with its path; with `wait` it
+ * waits instead (-ECANCELED when stopped meanwhile). A directory above that may not be opened is left out.
+ */
+MUST_CHECK int lock_take(const struct catalog *catalog, const struct roots *roots, struct tell *tell, bool wait,
+			 struct lock **ret);
+/* Locks one open directory (O_PATH will do) and what is above it, all shared: no run over it can begin. -EAGAIN, -ENOMEM. */
+MUST_CHECK int lock_take_dir(int dirfd, struct lock **ret);
+
+void lock_free(struct lock *lock);
+
+#endif
