@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sift.c - items, a digest each, sorted; runs of equal digests go on
+ *
+ * An item is an inode that could still have an equal. Readers take items by a shared counter, in the order of the walk with
+ * inode numbers ascending within a stretch, which is near enough to the order on disk. Between levels there is one thread.
+ */
+#include "sift.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/fail.h"
+#include "../sys/xattr.h"
+#include "order.h"
+#include "reach.h"
+
+enum {
+	READERS = 64,
+	TAKE = 16,           /* items a reader takes at once */
+	STRETCH = 4096,      /* items ordered by inode number at once */
+	REACH_DIRS = 64,
+};
+
+#define DROPPED ID_NONE
+
+enum level { LEVEL_HEAD, LEVEL_TAIL, LEVEL_WHOLE };
+
+struct item {
+	uint32_t inode;  /* DROPPED: cannot be read, or stands in a class already */
+	uint32_t xattrs;
+	struct digest digest;
+};
+
+struct sifting {
+	struct sift *sift;
+	struct item *items;
+	size_t count;
+	enum level level;
+	size_t reach_dirs;   /* directories a reader may keep open */
+	size_t next;         /* atomic: items taken */
+	uint64_t bytes_read; /* atomic */
+	int error;           /* atomic: ends everything */
+};
+
+/* A reader's own. */
+struct reader {
+	struct sifting *sifting;
+	struct reach reach;
+	char *buffer;
+	uint64_t bytes;
+	uid_t euid;
+};
+
+static struct catalog_inode *item_inode(const struct sifting *sifting, const struct item *item)
+{
+	return catalog_inode(sifting->sift->catalog, (struct inode_id){ item->inode });
+}
+
+static bool small(uint64_t size)
+{
+	return size <= SIFT_SMALL;
+}
+
+/* ---- reading one file ---- */
+
+static int read_xattrs(struct reader *reader, int fd, uint32_t *ret)
+{
+	struct xattrs xattrs;
+	int r = xattrs_read(fd, &xattrs);
+	if (r)
+		return r;
+	*ret = 0;
+	if (xattrs.length) {
+		struct digest digest;
+		digest_bytes(reader->sifting->sift->key, xattrs.bytes, xattrs.length, &digest);
+		*ret = (uint32_t)digest.low | 1;
+	}
+	xattrs_free(&xattrs);
+	return 0;
+}
+
+/* `length` bytes at `offset`, all of them: a file that has become shorter is not equal to anything. */
+static int read_part(struct reader *reader, int fd, uint64_t offset, size_t length, struct digest *ret)
+{
+	size_t have = 0;
+	while (have < length) {
+		ssize_t n = sys->pread(fd, reader->buffer + have, length - have, (off_t)(offset + have));
+		if (n <= 0)
+			return n ? (int)n : -ENODATA;
+		have += (size_t)n;
+	}
+	reader->bytes += length;
+	digest_bytes(reader->sifting->sift->key, reader->buffer, length, ret);
+	return 0;
+}
+
+static int read_whole(struct reader *reader, int fd, const struct catalog_inode *inode, struct digest *ret)
+{
+	struct stamp now;
+	uint64_t read = 0;
+	int r = stamp_fd(fd, &now);
+	if (!r && (!stamp_regular(&now) || now.ino != inode->ino || now.size != inode->size))
+		r = -ENODATA;
+	if (!r)
+		r = digest_file(reader->sifting->sift->key, fd, inode->size, reader->buffer,
+				reader->sifting->sift->tell->stop, &read, ret);
+	reader->bytes += read;
+	return r;
+}
+
+static int read_level(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item)
+{
+	enum level level = reader->sifting->level;
+	struct digest digest;
+	int r;
+	if (level == LEVEL_HEAD && !small(inode->size)) {
+		sys->fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* else the kernel reads far ahead for one page */
+		r = read_part(reader, fd, 0, SIFT_END, &digest);
+	} else if (level == LEVEL_HEAD) {
+		r = read_part(reader, fd, 0, (size_t)inode->size, &digest);
+	} else if (level == LEVEL_TAIL) {
+		sys->fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+		r = read_part(reader, fd, inode->size - SIFT_END, SIFT_END, &digest);
+	} else {
+		r = read_whole(reader, fd, inode, &digest);
+	}
+	if (!r && (level == LEVEL_WHOLE || small(inode->size)))
+		r = read_xattrs(reader, fd, &item->xattrs);
+	if (!r)
+		item->digest = level == LEVEL_HEAD ? digest : digest_chain(item->digest, digest);
+	return r;
+}
+
+/* Opens the first of the inode's names that leads somewhere. */
+static int open_item(struct reader *reader, const struct catalog_inode *inode, int *ret_fd)
+{
+	const struct catalog *catalog = reader->sifting->sift->catalog;
+	bool mine = !reader->euid || catalog_meta(catalog, inode)->uid == reader->euid;
+	int r = -ENOENT;
+	for (uint32_t at = inode->first_path; r && at != ID_NONE;) {
+		struct path_id path = { at };
+		r = reach_file(&reader->reach, path, mine, ret_fd);
+		at = catalog_path(catalog, path)->next;
+	}
+	return r;
+}
+
+static void tell_trouble(struct sifting *sifting, const struct catalog_inode *inode, int r)
+{
+	own_free char *path = catalog_path_string(sifting->sift->catalog, (struct path_id){ inode->first_path });
+	enum fail_kind kind = fail_kind(r);
+	if (r == -ENODATA || kind == FAIL_GONE || kind == FAIL_SWAPPED)
+		tell_skip(sifting->sift->tell, DLK_STAGE_HASH, path, DLK_REASON_CHANGED, inode->names);
+	else
+		tell_error(sifting->sift->tell, DLK_STAGE_HASH, path, r);
+}
+
+/* The size and the domain are part of what is sorted by, so that files of different buckets never meet. */
+static void mark_bucket(struct sifting *sifting, const struct catalog_inode *inode, struct digest *digest)
+{
+	digest->low ^= mix64(inode->size + 1);
+	digest->high ^= mix64(catalog_meta(sifting->sift->catalog, inode)->domain + UINT64_C(1));
+}
+
+static void read_item(struct reader *reader, struct item *item)
+{
+	struct sifting *sifting = reader->sifting;
+	const struct catalog_inode *inode = item_inode(sifting, item);
+	int fd = -1;
+	int r = open_item(reader, inode, &fd);
+	if (!r)
+		r = read_level(reader, fd, inode, item);
+	close_fd(&fd);
+	if (r == -ENOMEM || r == -ECANCELED) {
+		__atomic_store_n(&sifting->error, r, __ATOMIC_RELAXED);
+	} else if (r) {
+		tell_trouble(sifting, inode, r);
+		item->inode = DROPPED;
+	} else if (sifting->level == LEVEL_HEAD) {
+		mark_bucket(sifting, inode, &item->digest);
+	}
+}
+
+static bool going_on(struct sifting *sifting)
+{
+	if (tell_stopped(sifting->sift->tell))
+		__atomic_store_n(&sifting->error, -ECANCELED, __ATOMIC_RELAXED);
+	return !__atomic_load_n(&sifting->error, __ATOMIC_RELAXED);
+}
+
+static void read_items(void *ctx, struct order *order)
+{
+	struct sifting *sifting = ctx;
+	struct reader reader = {
+		.sifting = sifting,
+		.buffer = malloc(DIGEST_BUFFER),
+		.euid = geteuid(),
+	};
+	if (!reader.buffer) {
+		__atomic_store_n(&sifting->error, -ENOMEM, __ATOMIC_RELAXED);
+		return;
+	}
+	reach_init(&reader.reach, sifting->sift->catalog, sifting->reach_dirs);
+	/* Whole files one at a time: a reader must not sit on fifteen of them while others have none. */
+	size_t take = sifting->level == LEVEL_WHOLE ? 1 : TAKE;
+	while (going_on(sifting)) {
+		size_t from = __atomic_fetch_add(&sifting->next, take, __ATOMIC_RELAXED);
+		size_t to = size_min(from + take, sifting->count);
+		if (from >= to)
+			break;
+		for (size_t i = from; i < to; i++)
+			read_item(&reader, &sifting->items[i]);
+		order_finished(order, to - from);
+		__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
+		reader.bytes = 0;
+	}
+	reach_free(&reader.reach);
+	free(reader.buffer);
+}
+
+static void tick(void *ctx)
+{
+	struct sifting *sifting = ctx;
+	size_t done = __atomic_load_n(&sifting->next, __ATOMIC_RELAXED);
+	tell_progress(sifting->sift->tell, DLK_PHASE_HASH, size_min(done, sifting->count), sifting->count,
+		      __atomic_load_n(&sifting->bytes_read, __ATOMIC_RELAXED));
+}
+
+static int read_all(struct sifting *sifting)
+{
+	unsigned descriptors = sys_descriptors();
+	unsigned most = descriptors / 12 < READERS ? descriptors / 12 : READERS;
+	sifting->reach_dirs = size_min(REACH_DIRS, descriptors / (2 * (most ? most : 1)));
+	struct order order = {
+		.fixed = sifting->sift->options->threads,
+		.most = most ? most : 1,
+		.read = read_items,
+		.ctx = sifting,
+		.tick = tick,
+	};
+	sifting->next = 0;
+	order_run(&order);
+	return sifting->error;
+}
+
+/* ---- sorting: by digest, in place ---- */
+
+static bool item_before(const struct item *a, const struct item *b)
+{
+	return a->digest.low != b->digest.low ? a->digest.low < b->digest.low : a->digest.high < b->digest.high;
+}
+
+static void sort_few(struct item *items, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct item item = items[i];
+		size_t at = i;
+		for (; at && item_before(&item, &items[at - 1]); at--)
+			items[at] = items[at - 1];
+		items[at] = item;
+	}
+}
+
+/*
+ * Digests are random bits, so items are dealt out by one byte after another (in place, each to the next free slot of its
+ * pile). Eight rounds at most; piles of equal digests are in order as they are.
+ */
+static void sort_items(struct item *items, size_t count, unsigned shift)
+{
+	size_t ends[256] = { 0 }, begins[256];
+	if (count <= 32) {
+		sort_few(items, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		ends[items[i].digest.low >> shift & 255]++;
+	for (size_t pile = 0, at = 0; pile < 256; pile++) {
+		begins[pile] = at;
+		at += ends[pile];
+		ends[pile] = at;
+	}
+	size_t at[256];
+	memcpy(at, begins, sizeof(at));
+	for (size_t pile = 0; pile < 256; pile++) {
+		while (at[pile] < ends[pile]) {
+			size_t home = items[at[pile]].digest.low >> shift & 255;
+			struct item item = items[at[pile]];
+			items[at[pile]] = items[at[home]];
+			items[at[home]++] = item;
+		}
+	}
+	for (size_t pile = 0; pile < 256; pile++) {
+		size_t n = ends[pile] - begins[pile];
+		if (n > 1 && shift)
+			sort_items(items + begins[pile], n, shift - 8);
+		else if (n > 1) /* the low halves agree, and so, but for a miracle, do the high ones */
+			sort_few(items + begins[pile], n);
+	}
+}
+
+/* ---- levels ---- */
+
+static void drop_unreadable(struct sifting *sifting)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < sifting->count; i++)
+		if (sifting->items[i].inode != DROPPED)
+			sifting->items[kept++] = sifting->items[i];
+	sifting->count = kept;
+}
+
+static int add_class(struct sifting *sifting, const struct item *items, size_t count, bool decided)
+{
+	struct sift *sift = sifting->sift;
+	struct sift_class class = { .first = sift->members.count, .count = (uint32_t)count, .decided = decided };
+	int r = vec_push(&sift->classes, class);
+	for (size_t i = 0; i < count && !r; i++) {
+		struct sift_member member = { { items[i].inode }, items[i].xattrs };
+		r = vec_push(&sift->members, member);
+	}
+	return r;
+}
+
+/* A run of items that agree so far: a class, or worth another level, or alone. Returns how many stay items. */
+static int settle(struct sifting *sifting, struct item *items, size_t count, size_t *kept)
+{
+	if (count < 2)
+		return 0;
+	bool whole = sifting->level == LEVEL_WHOLE || small(item_inode(sifting, items)->size);
+	bool enough = sifting->level == LEVEL_TAIL && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED;
+	if (whole || enough)
+		return add_class(sifting, items, count, whole);
+	memmove(&sifting->items[*kept], items, count * sizeof(*items));
+	*kept += count;
+	return 0;
+}
+
+static int divide(struct sifting *sifting)
+{
+	struct item *items = sifting->items;
+	size_t kept = 0;
+	int r = 0;
+	sort_items(items, sifting->count, 56);
+	for (size_t from = 0, to; from < sifting->count && !r; from = to) {
+		for (to = from + 1; to < sifting->count && digest_equal(&items[from].digest, &items[to].digest);)
+			to++;
+		r = settle(sifting, items + from, to - from, &kept);
+	}
+	sifting->count = kept;
+	return r;
+}
+
+static int order_by_ino(const void *a, const void *b, void *ctx)
+{
+	const struct item *x = a, *y = b;
+	uint64_t i = item_inode(ctx, x)->ino, j = item_inode(ctx, y)->ino;
+	return i < j ? -1 : i > j;
+}
+
+static int order_by_inode_id(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+static void order_items(struct sifting *sifting)
+{
+	if (sifting->level != LEVEL_HEAD) /* sorted by digest just now; at LEVEL_HEAD they come in this order */
+		qsort(sifting->items, sifting->count, sizeof(*sifting->items), order_by_inode_id);
+	for (size_t i = 0; i < sifting->count; i += STRETCH)
+		qsort_r(sifting->items + i, size_min(STRETCH, sifting->count - i), sizeof(*sifting->items),
+			order_by_ino, sifting);
+}
+
+/* ---- from buckets to items ---- */
+
+struct marking {
+	const struct catalog *catalog;
+	unsigned char *marked; /* a bit for each inode */
+	size_t count;
+};
+
+static int mark_chain(void *ctx, struct inode_id first)
+{
+	struct marking *marking = ctx;
+	for (uint32_t at = first.v; at != ID_NONE; at = catalog_inode(marking->catalog, (struct inode_id){ at })->chain) {
+		marking->marked[at / 8] |= (unsigned char)(1 << at % 8);
+		marking->count++;
+	}
+	return 0;
+}
+
+/* Items in the order of the walk, which goes directory by directory. */
+static int gather(struct sifting *sifting, const struct bucket_table *table)
+{
+	size_t inodes = sifting->sift->catalog->inodes.count;
+	own_free unsigned char *marked = calloc(1, inodes / 8 + 1);
+	struct marking marking = { .catalog = sifting->sift->catalog, .marked = marked };
+	if (!marked)
+		return -ENOMEM;
+	bucket_each(table, mark_chain, &marking);
+	sifting->items = malloc((marking.count + 1) * sizeof(*sifting->items));
+	if (!sifting->items)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < inodes; i++)
+		if (marked[i / 8] & 1 << i % 8)
+			sifting->items[sifting->count++] = (struct item){ .inode = i };
+	return 0;
+}
+
+int sift_run(struct sift *sift, const struct bucket_table *table)
+{
+	struct sifting sifting = { .sift = sift };
+	int r = gather(&sifting, table);
+	for (sifting.level = LEVEL_HEAD; !r && sifting.count && sifting.level <= LEVEL_WHOLE; sifting.level++) {
+		order_items(&sifting);
+		r = read_all(&sifting);
+		drop_unreadable(&sifting);
+		if (!r)
+			r = divide(&sifting);
+	}
+	sift->bytes_read += sifting.bytes_read;
+	free(sifting.items);
+	return r;
+}
+
+void sift_free(struct sift *sift)
+{
+	vec_free(&sift->members);
+	vec_free(&sift->classes);
+}
