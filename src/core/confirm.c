@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * confirm.c - lockstep comparison of a few files
+ *
+ * All candidates begin in one group. Each group goes through its files chunk by chunk against its leader; whoever differs
+ * leaves and forms groups with others that differ in the same way. So each byte of each file is read once, but for the chunk at
+ * which files part. A file in a group of its own is read no further.
+ *
+ * Between chunks the leases are looked at: a program that wants to write waits for milliseconds, not for the rest of the file.
+ */
+#include "confirm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "../sys/extent.h"
+
+#define NO_GROUP UINT32_MAX
+
+enum { LOOK_EVERY = 2 /* ms */ };
+
+struct proof {
+	struct candidate *keeper, *target;
+};
+
+int confirm_init(struct confirm *confirm, const struct dlk_options *options)
+{
+	*confirm = (struct confirm){
+		.stop = options->stop,
+		.xattrs = options->respect & DLK_RESPECT_XATTR,
+		.buffers = malloc(2 * CONFIRM_CHUNK),
+	};
+	return confirm->buffers ? 0 : -ENOMEM;
+}
+
+void confirm_free(struct confirm *confirm)
+{
+	free(confirm->buffers);
+	confirm->buffers = NULL;
+}
+
+/* ---- candidates ---- */
+
+int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
+{
+	struct candidate *candidate = calloc(1, sizeof(*candidate));
+	if (!candidate) {
+		sys->close(fd);
+		return -ENOMEM;
+	}
+	candidate->fd = fd;
+	candidate->refs = 1;
+	candidate->lease.fd = fd;
+	/* Look before the lease: F_SETLEASE on something that is not a regular file is an error of its own. */
+	int r = stamp_fd(fd, &candidate->stamp);
+	if (!r && !stamp_regular(&candidate->stamp))
+		r = -ENOTSUP;
+	if (!r)
+		r = lease_take(fd, &candidate->lease);
+	candidate->weaker = candidate->lease.state == LEASE_NONE;
+	if (!r)
+		r = stamp_fd(fd, &candidate->stamp); /* again: only what was seen under the lease counts */
+	if (!r && confirm->xattrs)
+		r = xattrs_read(fd, &candidate->xattrs);
+	if (r) {
+		candidate_unref(candidate);
+		return r;
+	}
+	*ret = candidate;
+	return 0;
+}
+
+struct candidate *candidate_ref(struct candidate *candidate)
+{
+	candidate->refs++;
+	return candidate;
+}
+
+void candidate_release(struct candidate *candidate)
+{
+	lease_drop(&candidate->lease);
+}
+
+void candidate_unref(struct candidate *candidate)
+{
+	if (!candidate || --candidate->refs)
+		return;
+	lease_drop(&candidate->lease);
+	close_fd(&candidate->fd);
+	xattrs_free(&candidate->xattrs);
+	free(candidate);
+}
+
+/* ---- comparing ---- */
+
+struct comparing {
+	struct confirm *confirm;
+	struct candidate **candidates;
+	size_t count;
+	uint64_t size;
+	uint32_t groups; /* numbers given out */
+	int64_t looked;
+};
+
+static void leave_out(struct candidate *candidate, int error)
+{
+	candidate->group = NO_GROUP;
+	candidate->error = error;
+}
+
+/* Somebody waits for the file: give it back now. */
+static void give_way(struct candidate *candidate)
+{
+	candidate->group = NO_GROUP;
+	candidate->spoiled = true;
+	lease_drop(&candidate->lease);
+}
+
+static void look_at_leases(struct comparing *c)
+{
+	int64_t now = sys->now();
+	if (now - c->looked < LOOK_EVERY * NS_PER_MS)
+		return;
+	c->looked = now;
+	if (c->confirm->between)
+		c->confirm->between(c->confirm->ctx);
+	for (size_t i = 0; i < c->count; i++)
+		if (c->candidates[i]->group != NO_GROUP && lease_look(&c->candidates[i]->lease) == LEASE_BROKEN)
+			give_way(c->candidates[i]);
+}
+
+/* Exactly `length` bytes: the end of the file before that is an error, never content. */
+static int read_chunk(struct confirm *confirm, struct candidate *candidate, char *buffer, uint64_t at, size_t length)
+{
+	size_t have = 0;
+	while (have < length) {
+		ssize_t n = sys->pread(candidate->fd, buffer + have, length - have, (off_t)(at + have));
+		if (n <= 0)
+			return n ? (int)n : -ENODATA;
+		have += (size_t)n;
+	}
+	confirm->bytes_read += length;
+	return 0;
+}
+
+/* The first candidate of a group from index `from` on, or NULL. */
+static struct candidate *next_in_group(const struct comparing *c, uint32_t group, size_t *from)
+{
+	for (size_t i = *from; i < c->count; i++) {
+		if (c->candidates[i]->group == group) {
+			*from = i + 1;
+			return c->candidates[i];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * One chunk of one group. Those unlike the leader become a group of their own, and go through the same chunk again with a
+ * leader of theirs; so a chunk is read again at most as often as there are different files in the group.
+ */
+static void compare_chunk(struct comparing *c, uint32_t group, uint64_t at, size_t length)
+{
+	struct confirm *confirm = c->confirm;
+	char *ours = confirm->buffers, *theirs = confirm->buffers + CONFIRM_CHUNK;
+	while (group != NO_GROUP) {
+		uint32_t parted = NO_GROUP;
+		size_t from = 0;
+		struct candidate *leader = NULL, *other;
+		int r = 0;
+		while (!leader && (other = next_in_group(c, group, &from))) {
+			r = read_chunk(confirm, other, ours, at, length);
+			if (r)
+				leave_out(other, r);
+			else
+				leader = other;
+		}
+		while (leader && (other = next_in_group(c, group, &from))) {
+			r = read_chunk(confirm, other, theirs, at, length);
+			if (r) {
+				leave_out(other, r);
+			} else if (memcmp(ours, theirs, length) != 0) {
+				if (parted == NO_GROUP)
+					parted = c->groups++;
+				other->group = parted;
+			}
+		}
+		group = parted;
+	}
+}
+
+static size_t group_size(const struct comparing *c, uint32_t group)
+{
+	size_t from = 0, size = 0;
+	while (next_in_group(c, group, &from))
+		size++;
+	return size;
+}
+
+/* Whether no two candidates are equal so far any more, so that reading on can show nothing. */
+static bool all_apart(const struct comparing *c)
+{
+	for (uint32_t group = 0; group < c->groups; group++)
+		if (group_size(c, group) > 1)
+			return false;
+	return true;
+}
+
+/* The next offset from `at` on at which any candidate has data: where all have holes, all are equal. */
+static uint64_t skip_holes(const struct comparing *c, uint64_t at)
+{
+	uint64_t next = c->size;
+	for (size_t i = 0; i < c->count && next > at; i++) {
+		struct candidate *candidate = c->candidates[i];
+		uint64_t begin, end;
+		if (candidate->group == NO_GROUP)
+			continue;
+		if (candidate->stamp.blocks * 512 >= c->size || extent_data(candidate->fd, at, c->size, &begin, &end))
+			return at;
+		next = u64_min(next, begin);
+	}
+	return next > at ? next : at;
+}
+
+static bool stopped(const struct confirm *confirm)
+{
+	return confirm->stop && __atomic_load_n(confirm->stop, __ATOMIC_RELAXED);
+}
+
+static int compare_all(struct comparing *c)
+{
+	uint64_t at = skip_holes(c, 0);
+	while (at < c->size && !all_apart(c)) {
+		if (stopped(c->confirm))
+			return -ECANCELED;
+		size_t length = (size_t)u64_min(CONFIRM_CHUNK, c->size - at);
+		uint32_t groups = c->groups; /* groups that form now have been through this chunk */
+		for (uint32_t group = 0; group < groups; group++)
+			if (group_size(c, group) > 1)
+				compare_chunk(c, group, at, length);
+		look_at_leases(c);
+		at = skip_holes(c, at + length);
+	}
+	return 0;
+}
+
+int confirm_compare(struct confirm *confirm, struct candidate **candidates, size_t count)
+{
+	assert(count <= CONFIRM_MOST);
+	struct comparing c = {
+		.confirm = confirm,
+		.candidates = candidates,
+		.count = count,
+		.groups = 1,
+		.looked = sys->now(),
+	};
+	if (!count)
+		return 0;
+	c.size = candidates[0]->stamp.size;
+	confirm->rounds++;
+	for (size_t i = 0; i < count; i++) {
+		struct candidate *candidate = candidates[i];
+		candidate->round = confirm->rounds;
+		candidate->error = 0;
+		candidate->group = candidate->spoiled ? NO_GROUP : 0;
+		if (!candidate->spoiled && candidate->stamp.size != c.size)
+			leave_out(candidate, -ENODATA);
+	}
+	return compare_all(&c);
+}
+
+bool confirm_equal(const struct candidate *a, const struct candidate *b)
+{
+	return a->round && a->round == b->round && a->group != NO_GROUP && a->group == b->group && !a->spoiled &&
+	       !b->spoiled;
+}
+
+/* ---- proofs ---- */
+
+/* Still the file that was compared, in every respect. */
+static int untouched(struct candidate *candidate)
+{
+	struct stamp now;
+	int r = stamp_fd(candidate->fd, &now);
+	if (r)
+		return r;
+	if (lease_look(&candidate->lease) == LEASE_BROKEN || !stamp_untouched(&now, &candidate->stamp))
+		candidate->spoiled = true;
+	return candidate->spoiled ? -EBUSY : 0;
+}
+
+int confirm_prove(struct confirm *confirm, struct candidate *keeper, struct candidate *target,
+		  struct proof **ret_proof)
+{
+	if (keeper->spoiled || target->spoiled)
+		return -EBUSY;
+	if (!confirm_equal(keeper, target) || stamp_same_file(&keeper->stamp, &target->stamp))
+		return -EILSEQ;
+	if (confirm->xattrs && !xattrs_equal(&keeper->xattrs, &target->xattrs))
+		return -ENODATA;
+	int r = untouched(keeper);
+	if (!r)
+		r = untouched(target);
+	if (r)
+		return r;
+	return proof_share(&(struct proof){ keeper, target }, ret_proof);
+}
+
+int proof_share(const struct proof *proof, struct proof **ret_proof)
+{
+	struct proof *copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = (struct proof){ candidate_ref(proof->keeper), candidate_ref(proof->target) };
+	*ret_proof = copy;
+	return 0;
+}
+
+struct candidate *proof_keeper(const struct proof *proof)
+{
+	return proof->keeper;
+}
+
+struct candidate *proof_target(const struct proof *proof)
+{
+	return proof->target;
+}
+
+void proof_free(struct proof *proof)
+{
+	if (!proof)
+		return;
+	candidate_unref(proof->keeper);
+	candidate_unref(proof->target);
+	free(proof);
+}
+
+int confirm_again(struct confirm *confirm, const struct proof *proof)
+{
+	struct candidate *pair[] = { proof->keeper, proof->target };
+	int r = confirm_compare(confirm, pair, countof(pair));
+	if (r)
+		return r;
+	if (pair[0]->error || pair[1]->error)
+		return pair[0]->error ? pair[0]->error : pair[1]->error;
+	return confirm_equal(pair[0], pair[1]) ? 0 : -EILSEQ;
+}
