@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* keeper.h - who stays: a pure choice among the inodes of one duplicate set, and the split at the link limit */
+#ifndef CORE_KEEPER_H
+#define CORE_KEEPER_H
+
+#include "../../include/dedupe-link.h"
+#include "catalog.h"
+
+/* Which of two inodes rather stays: by policy, then the older mtime, then the first path. <0: a. Never 0 for two inodes. */
+int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode_id a, struct inode_id b);
+
+/*
+ * Divides equal inodes into sets, each a keeper and its targets. Usually that is one; where the keeper would get more than
+ * `limit` links, an inode that does not fit whole becomes a keeper itself, and takes those that come after. Nothing is
+ * moved that would not fit, so a second run finds the same keepers with nothing left to move.
+ *
+ * Reorders `members`; ret_keeper[i] is the index of member i's keeper (its own for a keeper). -ENOMEM.
+ */
+MUST_CHECK int keeper_assign(const struct catalog *catalog, enum dlk_keep keep, uint64_t limit,
+			     struct inode_id *members, size_t count, uint32_t *ret_keeper);
+
+#endif
