@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.c - from a class of equal files to sets
+ *
+ *	class -> without what cannot be changed -> groups of equal policy -> keepers and targets -> sets
+ *
+ * Members are brought into path order first, so that whatever threads found them, the plan is the same.
+ */
+#include "plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../sys/extent.h"
+#include "account.h"
+#include "keeper.h"
+#include "reach.h"
+
+/* A member of a class with all that the policy may ask of it. */
+struct candidate_file {
+	struct inode_id inode;
+	uint32_t xattrs;
+	const struct catalog_meta *meta;
+	int64_t mtime;
+	const char *name; /* of its first path */
+	char *dir;        /* path from the root to its directory; only when respected; owned */
+};
+
+struct class {
+	struct dlk_plan *plan;
+	VEC(struct candidate_file) files;
+};
+
+static struct path_id first_path(const struct catalog *catalog, struct inode_id inode)
+{
+	return (struct path_id){ catalog_inode(catalog, inode)->first_path };
+}
+
+/* ---- putting aside ---- */
+
+static void leave(struct dlk_plan *plan, struct inode_id id, enum dlk_reason reason)
+{
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	own_free char *path = catalog_path_string(&plan->catalog, first_path(&plan->catalog, id));
+	tell_skip(&plan->tell, DLK_STAGE_LINK, path, reason, inode->names);
+}
+
+static char *dir_from_root(const struct catalog *catalog, struct path_id path)
+{
+	const struct catalog_path *p = catalog_path(catalog, path);
+	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ p->dir });
+	struct text text = { 0 };
+	catalog_dir_text(catalog, (struct dir_id){ p->dir }, &text);
+	size_t root = strlen(catalog->roots.at[dir->root].text);
+	char *relative = text.failed ? NULL : strdup(text.at ? text.at + size_min(root, text.count) : "");
+	text_free(&text);
+	return relative;
+}
+
+static int take_member(struct class *class, const struct sift_member *member)
+{
+	struct catalog *catalog = &class->plan->catalog;
+	const struct catalog_inode *inode = catalog_inode(catalog, member->inode);
+	int r = catalog_sort_names(catalog, member->inode);
+	if (r)
+		return r;
+	struct candidate_file file = {
+		.inode = member->inode,
+		.xattrs = member->xattrs,
+		.meta = catalog_meta(catalog, inode),
+		.mtime = inode->mtime,
+		.name = catalog_name(catalog, first_path(catalog, member->inode)),
+	};
+	if (class->plan->options.respect & DLK_RESPECT_DIR) {
+		file.dir = dir_from_root(catalog, first_path(catalog, member->inode));
+		if (!file.dir)
+			return -ENOMEM;
+	}
+	r = vec_push(&class->files, file);
+	if (r)
+		free(file.dir);
+	return r;
+}
+
+static int order_files(const void *a, const void *b, void *ctx)
+{
+	const struct candidate_file *x = a, *y = b;
+	return catalog_path_order(ctx, first_path(ctx, x->inode), first_path(ctx, y->inode));
+}
+
+/* Members that nobody could change or link to, or on a read-only mount. They are told in path order. */
+static void put_aside(struct class *class)
+{
+	struct dlk_plan *plan = class->plan;
+	size_t kept = 0;
+	for (size_t i = 0; i < class->files.count; i++) {
+		struct candidate_file *file = &class->files.at[i];
+		bool read_only = plan->catalog.domains.at[file->meta->domain].read_only;
+		if (read_only || file->meta->immutable) {
+			leave(plan, file->inode, read_only ? DLK_REASON_READ_ONLY : DLK_REASON_IMMUTABLE);
+			free(file->dir);
+		} else {
+			class->files.at[kept++] = *file;
+		}
+	}
+	class->files.count = kept;
+}
+
+/* ---- policy ---- */
+
+/* The words in which two files differ, of those asked about. */
+static unsigned differs(const struct candidate_file *a, const struct candidate_file *b, unsigned words)
+{
+	unsigned found = 0;
+	if (a->meta->uid != b->meta->uid || a->meta->gid != b->meta->gid)
+		found |= DLK_RESPECT_OWNER;
+	if (a->meta->mode != b->meta->mode)
+		found |= DLK_RESPECT_MODE;
+	if (a->xattrs != b->xattrs)
+		found |= DLK_RESPECT_XATTR;
+	if (a->mtime != b->mtime)
+		found |= DLK_RESPECT_TIME;
+	if (words & DLK_RESPECT_NAME && strcmp(a->name, b->name))
+		found |= DLK_RESPECT_NAME;
+	if (words & DLK_RESPECT_DIR && strcmp(a->dir, b->dir))
+		found |= DLK_RESPECT_DIR;
+	return found & words;
+}
+
+static int order_numbers(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Any total order in which files that agree in all respected words stand together; among them, by path. */
+static int order_by_policy(const void *a, const void *b, void *ctx)
+{
+	const struct candidate_file *x = a, *y = b;
+	const struct dlk_plan *plan = ctx;
+	unsigned words = plan->options.respect;
+	int r = 0;
+	if (words & DLK_RESPECT_OWNER)
+		r = order_numbers((uint64_t)x->meta->uid << 32 | x->meta->gid,
+				  (uint64_t)y->meta->uid << 32 | y->meta->gid);
+	if (!r && words & DLK_RESPECT_MODE)
+		r = order_numbers(x->meta->mode, y->meta->mode);
+	if (!r && words & DLK_RESPECT_XATTR)
+		r = order_numbers(x->xattrs, y->xattrs);
+	if (!r && words & DLK_RESPECT_TIME)
+		r = order_numbers((uint64_t)x->mtime, (uint64_t)y->mtime);
+	if (!r && words & DLK_RESPECT_NAME)
+		r = strcmp(x->name, y->name);
+	if (!r && words & DLK_RESPECT_DIR)
+		r = strcmp(x->dir, y->dir);
+	return r ? r : order_files(a, b, (void *)(uintptr_t)&plan->catalog);
+}
+
+/* ---- sets ---- */
+
+static uint64_t link_limit(const struct dlk_plan *plan, const struct candidate_file *file)
+{
+	uint64_t limit = plan->catalog.domains.at[file->meta->domain].link_limit;
+	return plan->options.max_links ? u64_min(limit, plan->options.max_links) : limit;
+}
+
+static void plan_names(struct dlk_plan *plan, struct inode_id id)
+{
+	const struct catalog *catalog = &plan->catalog;
+	for (uint32_t at = catalog_inode(catalog, id)->first_path; at != ID_NONE;
+	     at = catalog_path(catalog, (struct path_id){ at })->next)
+		plan->fates[at] = DLK_FATE_PLANNED;
+}
+
+static int order_inodes(const void *a, const void *b, void *ctx)
+{
+	return catalog_path_order(ctx, first_path(ctx, *(const struct inode_id *)a),
+				  first_path(ctx, *(const struct inode_id *)b));
+}
+
+/* The set of keeper k: itself, then whoever has it as keeper, in path order. */
+static int add_set(struct dlk_plan *plan, const struct inode_id *inodes, size_t count, const uint32_t *keepers,
+		   uint32_t k)
+{
+	struct plan_set set = { .first = plan->members.count };
+	int r = vec_push(&plan->members, inodes[k]);
+	for (uint32_t i = k + 1; i < count && !r; i++)
+		if (keepers[i] == k)
+			r = vec_push(&plan->members, inodes[i]);
+	if (r)
+		return r;
+	set.count = (uint32_t)(plan->members.count - set.first);
+	if (set.count < 2) { /* nothing fits it */
+		plan->members.count = set.first;
+		return 0;
+	}
+	qsort_r(&plan->members.at[set.first + 1], set.count - 1, sizeof(struct inode_id), order_inodes,
+		&plan->catalog);
+	for (uint32_t i = 1; i < set.count; i++)
+		plan_names(plan, plan->members.at[set.first + i]);
+	return vec_push(&plan->sets, set);
+}
+
+/* Files that agree in content and policy. The first of ret_keepers: who stays of them all. */
+static int add_group(struct dlk_plan *plan, const struct candidate_file *files, size_t count, struct inode_id *ret_keeper)
+{
+	own_free struct inode_id *inodes = malloc(count * sizeof(*inodes));
+	own_free uint32_t *keepers = malloc(count * sizeof(*keepers));
+	if (!inodes || !keepers)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		inodes[i] = files[i].inode;
+	int r = keeper_assign(&plan->catalog, plan->options.keep, link_limit(plan, &files[0]), inodes, count, keepers);
+	for (uint32_t k = 0; k < count && !r; k++)
+		if (keepers[k] == k)
+			r = add_set(plan, inodes, count, keepers, k);
+	*ret_keeper = inodes[0];
+	return r;
+}
+
+/* ---- kept apart ---- */
+
+/*
+ * After linking, each group is one inode (its keeper). With the words that differ ignored, the keeper of a smaller group
+ * would go as well: that is what is counted.
+ */
+static void count_apart(struct dlk_plan *plan, const struct candidate_file *file, const struct candidate_file *main,
+			struct inode_id keeper)
+{
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, keeper);
+	struct dlk_apart *apart = &plan->tally.apart[differs(file, main, plan->options.respect)];
+	apart->files++;
+	if (inode->links <= inode->names)
+		apart->bytes += inode->blocks * 512;
+}
+
+static int add_groups(struct class *class)
+{
+	struct dlk_plan *plan = class->plan;
+	struct candidate_file *files = class->files.at;
+	size_t count = class->files.count, main = 0, main_size = 0;
+	own_free size_t *begins = malloc((count + 1) * sizeof(*begins));
+	own_free struct inode_id *keepers = malloc((count + 1) * sizeof(*keepers));
+	size_t groups = 0;
+	int r = begins && keepers ? 0 : -ENOMEM;
+	for (size_t from = 0, to; from < count && !r; from = to) {
+		for (to = from + 1; to < count && !differs(&files[from], &files[to], plan->options.respect);)
+			to++;
+		if (to - from > main_size) {
+			main = groups;
+			main_size = to - from;
+		}
+		begins[groups] = from;
+		keepers[groups] = files[from].inode;
+		if (to - from > 1)
+			r = add_group(plan, files + from, to - from, &keepers[groups]);
+		groups++;
+	}
+	for (size_t g = 0; g < groups && !r; g++) {
+		if (g != main)
+			count_apart(plan, &files[begins[g]], &files[begins[main]], keepers[g]);
+	}
+	return r;
+}
+
+int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, size_t count, size_t *ret_first,
+		   size_t *ret_count)
+{
+	struct class class = { .plan = plan };
+	size_t first = plan->sets.count;
+	int r = 0;
+	for (size_t i = 0; i < count && !r; i++)
+		r = take_member(&class, &members[i]);
+	if (!r) {
+		qsort_r(class.files.at, count, sizeof(*class.files.at), order_files, &plan->catalog);
+		put_aside(&class);
+		qsort_r(class.files.at, class.files.count, sizeof(*class.files.at), order_by_policy, plan);
+		r = class.files.count > 1 ? add_groups(&class) : 0;
+	}
+	for (size_t i = 0; i < class.files.count; i++)
+		free(class.files.at[i].dir);
+	vec_free(&class.files);
+	*ret_first = first;
+	*ret_count = plan->sets.count - first;
+	return r;
+}
+
+/* ---- foreseeing ---- */
+
+enum access { ACCESS_UNKNOWN, ACCESS_GRANTED, ACCESS_DENIED };
+
+struct foresight {
+	struct dlk_plan *plan;
+	struct reach reach;
+	unsigned char *access; /* enum access of each directory; NULL for root, who is refused nothing */
+};
+
+static bool may_write(struct foresight *foresight, struct dir_id dir)
+{
+	unsigned char *access = foresight->access ? &foresight->access[dir.v] : NULL;
+	int fd;
+	if (!access)
+		return true;
+	if (*access == ACCESS_UNKNOWN) {
+		*access = ACCESS_GRANTED; /* also when the question cannot be put: the attempt will tell */
+		if (!reach_dir(&foresight->reach, dir, &fd)) {
+			int r = sys->faccessat(fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
+			if (r == -EACCES || r == -EPERM)
+				*access = ACCESS_DENIED;
+		}
+	}
+	return *access == ACCESS_GRANTED;
+}
+
+/* Names of a target that can move. */
+static uint64_t count_movable(struct foresight *foresight, const struct catalog_inode *inode)
+{
+	struct dlk_plan *plan = foresight->plan;
+	uint64_t movable = 0;
+	for (uint32_t at = inode->first_path; at != ID_NONE;
+	     at = catalog_path(&plan->catalog, (struct path_id){ at })->next) {
+		struct path_id path = { at };
+		if (may_write(foresight, (struct dir_id){ catalog_path(&plan->catalog, path)->dir })) {
+			movable++;
+			continue;
+		}
+		own_free char *text = catalog_path_string(&plan->catalog, path);
+		tell_error(&plan->tell, DLK_STAGE_LINK, text, EACCES);
+		plan->fates[at] = DLK_FATE_LEFT;
+	}
+	return movable;
+}
+
+static uint64_t shared_bytes(struct foresight *foresight, const struct catalog_inode *inode)
+{
+	const struct catalog *catalog = &foresight->plan->catalog;
+	uint64_t shared = 0;
+	own_fd int fd = -1;
+	if (!catalog_domain(catalog, inode)->shares_extents ||
+	    reach_file(&foresight->reach, (struct path_id){ inode->first_path }, true, &fd) ||
+	    extent_shared(fd, &shared))
+		return 0;
+	return shared;
+}
+
+static void foresee_set(struct foresight *foresight, const struct plan_set *set)
+{
+	struct dlk_plan *plan = foresight->plan;
+	uint64_t before = plan->tally.links_made;
+	for (uint32_t i = 1; i < set->count; i++) {
+		const struct catalog_inode *inode = catalog_inode(&plan->catalog, plan->members.at[set->first + i]);
+		uint64_t names = count_movable(foresight, inode);
+		bool last = names >= inode->links;
+		account_add(&plan->tally, &(struct account_inode){
+						  .blocks = inode->blocks,
+						  .shared = last ? shared_bytes(foresight, inode) : 0,
+						  .names = names,
+						  .last = last,
+					  });
+	}
+	plan->tally.sets += plan->tally.links_made > before;
+}
+
+int plan_foresee(struct dlk_plan *plan)
+{
+	struct foresight foresight = { .plan = plan };
+	if (geteuid() != 0) {
+		foresight.access = calloc(plan->catalog.dirs.count + 1, 1);
+		if (!foresight.access)
+			return -ENOMEM;
+	}
+	reach_init(&foresight.reach, &plan->catalog, size_min(64, sys_descriptors() / 2));
+	for (size_t i = 0; i < plan->sets.count; i++)
+		foresee_set(&foresight, &plan->sets.at[i]);
+	reach_free(&foresight.reach);
+	free(foresight.access);
+	return 0;
+}
+
+/* ---- order ---- */
+
+static int order_sets(const void *a, const void *b, void *ctx)
+{
+	const struct plan_set *x = a, *y = b;
+	const struct dlk_plan *plan = ctx;
+	return order_inodes(&plan->members.at[x->first], &plan->members.at[y->first],
+			    (void *)(uintptr_t)&plan->catalog);
+}
+
+void plan_sort(struct dlk_plan *plan)
+{
+	if (plan->sets.count)
+		qsort_r(plan->sets.at, plan->sets.count, sizeof(*plan->sets.at), order_sets, plan);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.h - what is to be done: sets as values, who stays and which names move
+ *
+ * A class of equal files becomes sets here: files that cannot be changed at all are put aside, the policy divides the rest,
+ * each group gets its keepers. Files that are equal but kept apart by policy are counted with what keeps them apart.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "catalog.h"
+#include "rule.h"
+#include "sift.h"
+#include "tell.h"
+
+struct lock;
+
+struct plan_set {
+	uint64_t first; /* in members: the keeper, then its targets in path order */
+	uint32_t count; /* at least 2 */
+};
+
+struct dlk_plan {
+	struct dlk_options options;
+	struct catalog catalog;
+	struct rule *rule;
+	struct tell tell;
+	struct dlk_tally tally;
+	struct digest_key key; /* random, this plan's own */
+	struct sift sift; /* undecided classes live on in it until they are applied */
+	struct lock *lock; /* NULL for a dry run */
+	VEC(struct inode_id) members;
+	VEC(struct plan_set) sets;
+	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
+	bool applied;
+	pthread_mutex_t mutex; /* members, sets and tally, while several threads apply */
+};
+
+/*
+ * Adds the sets of a class whose files are equal in every byte. *ret_first, *ret_count: the sets it made (in plan->sets). To
+ * be called with the mutex held once threads apply. -ENOMEM.
+ */
+MUST_CHECK int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, size_t count,
+			      size_t *ret_first, size_t *ret_count);
+
+/*
+ * Foresees what applying would meet without changing anything: names in directories that may not be written (told as errors, as
+ * they would be), and what each set would free. Fills the tally. -ENOMEM.
+ */
+MUST_CHECK int plan_foresee(struct dlk_plan *plan);
+
+/* Brings the sets into the order of their keepers' paths. */
+void plan_sort(struct dlk_plan *plan);
+
+static inline enum dlk_fate plan_fate(const struct dlk_plan *plan, struct path_id path)
+{
+	return plan->fates[path.v];
+}
+
+#endif
