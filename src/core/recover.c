@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - what a temporary name T may be, and what is done about it
+ *
+ *	T is                                  D (the name it says) is         done
+ *	the recorded keeper, other links      anything                        unlink T: the run died before the exchange
+ *	the recorded keeper, its last link    equal to it, bytes and all      unlink T
+ *	the target, untouched, unused         equal to it, bytes and all      unlink T: the run died after the exchange
+ *	the target, also named D              itself                          unlink T: it was a second name for safety
+ *	anything else                         the recorded keeper, unused     exchange back, look: the run died before it looked
+ *	anything else                         anything else                   keep, and tell
+ *
+ * Which step died is never guessed: each row is proven by inode, stamps, lease, grace, probe and comparison. "It has another
+ * link" proves nothing but for the recorded keeper's own inode.
+ */
+#include "recover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../base/fail.h"
+#include "../sys/beneath.h"
+#include "../sys/dir.h"
+#include "../sys/swap.h"
+#include "replace.h"
+#include "temp.h"
+
+/* One leftover being looked into. */
+struct leftover {
+	struct confirm *confirm;
+	int dirfd;
+	const char *temp;    /* T's name */
+	struct temp says;
+	char name[256];      /* D's name; "" when no entry of the directory has the recorded hash */
+	struct stamp t, d;   /* d only when has_d */
+	bool has_d;
+};
+
+enum verdict { VERDICT_KEPT, VERDICT_DONE, VERDICT_LATER };
+
+/* Finds the name whose hash T records. Two names with one hash: no name. */
+static int find_name(struct leftover *l)
+{
+	own_free char *buffer = malloc(DIR_BUFFER);
+	own_fd int fd = -1;
+	if (!buffer)
+		return -ENOMEM;
+	int r = beneath_dir(l->dirfd, ".", true, &fd);
+	if (r)
+		return r;
+	struct dir dir = dir_begin(fd, buffer);
+	struct dir_entry entry;
+	unsigned found = 0;
+	while ((r = dir_next(&dir, &entry)) > 0) {
+		struct temp temp;
+		if (temp_parse(entry.name, entry.length, &temp) || temp_hash(entry.name) != l->says.name)
+			continue;
+		memcpy(l->name, entry.name, entry.length + 1);
+		found++;
+	}
+	if (found != 1)
+		l->name[0] = '\0';
+	return r;
+}
+
+static bool is_target(const struct leftover *l)
+{
+	return l->t.ino == l->says.target && stamp_fingerprint(&l->t) == l->says.fingerprint;
+}
+
+/* An open, leased candidate of a name, which must still be what was looked at. */
+static int open_candidate(struct leftover *l, const char *name, const struct stamp *expected, struct candidate **ret)
+{
+	int fd;
+	int r = beneath_file(l->dirfd, name, true, &fd);
+	if (!r)
+		r = candidate_open(l->confirm, fd, ret);
+	if (!r && !stamp_untouched(&(*ret)->stamp, expected)) {
+		candidate_unref(*ret);
+		r = -ESTALE;
+	}
+	return r;
+}
+
+/* Grace, probe, and both names still what they were: then T is dropped. */
+static int drop_quiet(struct leftover *l, struct candidate *t, struct candidate *d)
+{
+	struct stamp now;
+	sys->sleep(REPLACE_GRACE);
+	if (lease_probe(&t->lease) == LEASE_BROKEN || lease_look(&d->lease) == LEASE_BROKEN)
+		return -EAGAIN;
+	int r = stamp_at(l->dirfd, l->name, &now);
+	if (!r && !stamp_untouched(&now, &d->stamp))
+		r = -ESTALE;
+	if (!r)
+		r = stamp_at(l->dirfd, l->temp, &now);
+	if (!r && !stamp_untouched(&now, &t->stamp))
+		r = -ESTALE;
+	return r ? r : swap_drop(l->dirfd, l->temp);
+}
+
+/*
+ * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode and attributes, as
+ * the default policy asks; a run with a looser policy leaves leftovers that are kept.
+ */
+static int drop_equal(struct leftover *l)
+{
+	struct candidate *t = NULL, *d = NULL;
+	struct proof *proof = NULL;
+	int r = open_candidate(l, l->temp, &l->t, &t);
+	if (!r)
+		r = open_candidate(l, l->name, &l->d, &d);
+	if (!r && (t->stamp.uid != d->stamp.uid || t->stamp.gid != d->stamp.gid || t->stamp.mode != d->stamp.mode))
+		r = -EILSEQ;
+	if (!r)
+		r = confirm_compare(l->confirm, (struct candidate *[]){ d, t }, 2);
+	if (!r)
+		r = confirm_prove(l->confirm, d, t, &proof);
+	if (!r)
+		r = sys->fdatasync(d->fd);
+	if (!r)
+		r = drop_quiet(l, t, d);
+	proof_free(proof);
+	candidate_unref(t);
+	candidate_unref(d);
+	return r;
+}
+
+static int drop_temp(struct leftover *l)
+{
+	struct stamp now;
+	int r = stamp_at(l->dirfd, l->temp, &now);
+	if (!r && (!stamp_same_file(&now, &l->t) || now.links < 2))
+		r = -ESTALE;
+	return r ? r : swap_drop(l->dirfd, l->temp);
+}
+
+/*
+ * D is the recorded keeper and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
+ * target with a write in it. It goes back to D when nobody uses D; what D was must come out, and is unlinked as an extra
+ * link of the keeper only while it has another.
+ */
+static int exchange_back(struct leftover *l)
+{
+	struct candidate *d = NULL;
+	struct stamp now;
+	int r = open_candidate(l, l->name, &l->d, &d);
+	if (!r && d->stamp.links < 2)
+		r = -ESTALE; /* the keeper's last name: then D is not surely only our link */
+	if (!r) {
+		sys->sleep(REPLACE_GRACE);
+		if (lease_probe(&d->lease) == LEASE_BROKEN)
+			r = -EAGAIN;
+	}
+	if (!r)
+		r = stamp_at(l->dirfd, l->name, &now);
+	if (!r && !stamp_untouched(&now, &d->stamp))
+		r = -ESTALE;
+	if (!r)
+		r = swap_exchange(l->dirfd, l->temp, l->name);
+	if (!r)
+		r = stamp_at(l->dirfd, l->temp, &now);
+	if (!r && !stamp_same_file(&now, &d->stamp)) {
+		/* Another save came between look and exchange: it belongs at D, what we put there is older. */
+		r = swap_exchange(l->dirfd, l->temp, l->name);
+		r = r ? r : -ESTALE;
+	}
+	if (!r && now.links < 2)
+		r = -ESTALE;
+	if (!r)
+		r = swap_drop(l->dirfd, l->temp);
+	candidate_unref(d);
+	return r;
+}
+
+static int decide(struct leftover *l)
+{
+	if (l->t.ino == l->says.keeper && l->t.links > 1)
+		return drop_temp(l);
+	if (l->has_d && stamp_same_file(&l->t, &l->d))
+		return drop_temp(l);
+	if (!l->has_d || !stamp_regular(&l->d))
+		return -ESTALE;
+	if (l->t.ino == l->says.keeper || is_target(l))
+		return drop_equal(l);
+	if (l->d.ino == l->says.keeper)
+		return exchange_back(l);
+	return -ESTALE;
+}
+
+static enum verdict look_into(struct leftover *l, int *ret_error)
+{
+	int r = stamp_at(l->dirfd, l->temp, &l->t);
+	*ret_error = 0;
+	if (r == -ENOENT)
+		return VERDICT_DONE;
+	if (!r && !stamp_regular(&l->t))
+		return VERDICT_KEPT; /* not of our making */
+	if (!r)
+		r = find_name(l);
+	if (!r && l->name[0]) {
+		r = stamp_at(l->dirfd, l->name, &l->d);
+		l->has_d = !r;
+		r = r == -ENOENT ? 0 : r;
+	}
+	if (!r)
+		r = decide(l);
+	if (!r)
+		return VERDICT_DONE;
+	if (r == -EAGAIN || r == -EBUSY)
+		return VERDICT_LATER;
+	if (r != -ESTALE && r != -EILSEQ && r != -ENODATA && r != -ENOTSUP && fail_kind(r) != FAIL_GONE)
+		*ret_error = r;
+	return VERDICT_KEPT;
+}
+
+static void tell_verdict(struct tell *tell, const char *path, enum verdict verdict, int error)
+{
+	if (error)
+		tell_error(tell, DLK_STAGE_RECOVER, path, error);
+	else if (verdict == VERDICT_DONE)
+		tell_note(tell, DLK_REASON_RECOVERED, path, NULL);
+	else if (verdict == VERDICT_LATER)
+		tell_skip(tell, DLK_STAGE_RECOVER, path, DLK_REASON_IN_USE, 1);
+	else
+		tell_note(tell, DLK_REASON_LEFTOVER, path, NULL);
+}
+
+static int recover_one(const struct walk *walk, const struct walk_temp *temp, struct reach *reach,
+		       struct confirm *confirm, struct tell *tell)
+{
+	struct leftover l = { .confirm = confirm, .temp = arena_at(&walk->catalog->names, temp->name) };
+	struct text path = { 0 };
+	enum verdict verdict = VERDICT_KEPT;
+	int error = 0;
+	catalog_dir_text(walk->catalog, temp->dir, &path);
+	text_puts(&path, "/");
+	text_puts(&path, l.temp);
+	int r = path.failed ? -ENOMEM : reach_dir(reach, temp->dir, &l.dirfd);
+	if (!r && temp_parse(l.temp, strlen(l.temp), &l.says))
+		verdict = look_into(&l, &error);
+	else
+		error = r;
+	if (error != -ENOMEM)
+		tell_verdict(tell, path.at, verdict, error);
+	text_free(&path);
+	return error == -ENOMEM ? error : 0;
+}
+
+int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell)
+{
+	struct reach reach;
+	int r = 0;
+	reach_init(&reach, walk->catalog, 16);
+	for (size_t i = 0; i < walk->temps.count && !r; i++)
+		r = tell_stopped(tell) ? -ECANCELED : recover_one(walk, &walk->temps.at[i], &reach, confirm, tell);
+	reach_free(&reach);
+	return r;
+}
