@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * apply.c - the second verb: plan -> confirm -> proof -> replace -> outcome -> account -> tally
+ *
+ * Each worker takes sets from its own end of the plan, which is in path order, so that workers are in different directories;
+ * one that has finished its share helps with another's. Within a set: the keeper is opened, targets join it in waves, all are
+ * compared in step under leases, and each name of each proven target is replaced.
+ *
+ * Undecided classes (large files alike at both ends) are compared first and become sets by what the comparison finds; the same
+ * open, leased, proven files are then linked.
+ */
+#include "../../include/dedupe-link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../base/fail.h"
+#include "../base/pool.h"
+#include "account.h"
+#include "confirm.h"
+#include "plan.h"
+#include "reach.h"
+#include "replace.h"
+
+enum {
+	WORKERS_MOST = 4,  /* beyond it the file system's own locks decide */
+	LINE_MOST = 128,   /* exchanges in their grace, a worker */
+	FD_EACH = 4,       /* descriptors an exchange may hold: target, keeper, directory, and one to spare */
+	SYNC_WHOLE = 32,   /* sets on a file system from which on syncing it whole is cheaper than keeper by keeper */
+	TELL_MS = 100,
+};
+
+/* What all workers share. */
+struct apply {
+	struct dlk_plan *plan;
+	size_t sets;           /* decided ones, to be applied; those behind were made of undecided classes meanwhile */
+	size_t units;          /* sets and undecided classes */
+	unsigned workers;
+	size_t *next, *end;    /* of each worker's share; next is atomic */
+	uint32_t run, serial;
+	int64_t *synced;       /* of each domain */
+	bool *read_only;       /* atomic: of each domain, found so while linking */
+	bool *crossed;         /* atomic: of each domain, EXDEV was told */
+	size_t line, wave;
+	int error;             /* atomic */
+	int64_t told;          /* atomic */
+	size_t done;           /* atomic: units */
+};
+
+struct worker {
+	struct apply *apply;
+	struct dlk_plan *plan;
+	struct reach reach;
+	struct confirm confirm;
+	struct replacer replacer;
+	uid_t euid;
+};
+
+/* An inode being replaced, until its last name is settled. */
+struct target {
+	struct inode_id inode;
+	uint64_t left;    /* names not settled yet */
+};
+
+/* A name being replaced. */
+struct name {
+	struct worker *worker;
+	struct path_id path;
+	struct reach_slot *dir;
+};
+
+static int stop_all(struct apply *apply, int error)
+{
+	int none = 0;
+	__atomic_compare_exchange_n(&apply->error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	return error;
+}
+
+static bool going_on(struct apply *apply)
+{
+	if (tell_stopped(&apply->plan->tell))
+		stop_all(apply, -ECANCELED);
+	return !__atomic_load_n(&apply->error, __ATOMIC_RELAXED);
+}
+
+/* ---- telling what became of names ---- */
+
+static void leave_name(struct worker *worker, struct path_id path, enum dlk_stage stage, enum dlk_reason reason, int error)
+{
+	own_free char *text = catalog_path_string(&worker->plan->catalog, path);
+	worker->plan->fates[path.v] = DLK_FATE_LEFT;
+	if (error)
+		tell_error(&worker->plan->tell, stage, text, error);
+	else
+		tell_skip(&worker->plan->tell, stage, text, reason, 1);
+}
+
+static uint32_t first_planned(const struct dlk_plan *plan, uint32_t at)
+{
+	while (at != ID_NONE && plan->fates[at] != DLK_FATE_PLANNED)
+		at = catalog_path(&plan->catalog, (struct path_id){ at })->next;
+	return at;
+}
+
+/* All names of an inode that were to be replaced stay: one event for an error, one each for a skip. */
+static void leave_inode(struct worker *worker, struct inode_id id, enum dlk_stage stage, enum dlk_reason reason, int error)
+{
+	struct dlk_plan *plan = worker->plan;
+	uint32_t at = first_planned(plan, catalog_inode(&plan->catalog, id)->first_path);
+	for (bool first = true; at != ID_NONE; first = false) {
+		if (first || !error)
+			leave_name(worker, (struct path_id){ at }, stage, reason, error);
+		plan->fates[at] = DLK_FATE_LEFT;
+		at = first_planned(plan, at);
+	}
+}
+
+/* Names that were to be replaced are the keeper's own now. */
+static void keep_names(struct dlk_plan *plan, struct inode_id id)
+{
+	uint32_t at = first_planned(plan, catalog_inode(&plan->catalog, id)->first_path);
+	for (; at != ID_NONE; at = first_planned(plan, at))
+		plan->fates[at] = DLK_FATE_KEEPER;
+}
+
+static void tell_kept(struct worker *worker, const struct name *name, const struct replace_outcome *outcome)
+{
+	struct text kept = { 0 };
+	own_free char *path = catalog_path_string(&worker->plan->catalog, name->path);
+	catalog_dir_text(&worker->plan->catalog,
+			 (struct dir_id){ catalog_path(&worker->plan->catalog, name->path)->dir }, &kept);
+	text_puts(&kept, "/");
+	text_puts(&kept, outcome->kept);
+	tell_note(&worker->plan->tell, outcome->kept_reason, kept.at, path);
+	text_free(&kept);
+}
+
+static void tell_linked_name(struct worker *worker, const struct name *name, const struct proof *proof)
+{
+	struct dlk_plan *plan = worker->plan;
+	struct inode_id keeper = { proof_keeper(proof)->inode };
+	own_free char *path = NULL, *other = NULL;
+	if (!plan->options.observe)
+		return;
+	path = catalog_path_string(&plan->catalog, name->path);
+	other = catalog_path_string(&plan->catalog, (struct path_id){ catalog_inode(&plan->catalog, keeper)->first_path });
+	tell_linked(&plan->tell, path, other);
+}
+
+/* The last name of a target was settled: what went, what is held elsewhere. */
+static void account_target(struct worker *worker, const struct candidate *candidate)
+{
+	struct account_inode inode = {
+		.blocks = candidate->stamp.blocks,
+		.shared = candidate->shared,
+		.names = candidate->moved,
+		.last = candidate->gone,
+	};
+	pthread_mutex_lock(&worker->plan->mutex);
+	account_add(&worker->plan->tally, &inode);
+	pthread_mutex_unlock(&worker->plan->mutex);
+}
+
+static void target_settled(struct worker *worker, struct candidate *candidate)
+{
+	struct target *target = candidate->owner;
+	if (--target->left)
+		return;
+	account_target(worker, candidate);
+	candidate->owner = NULL;
+	free(target);
+}
+
+static void name_free(struct name *name)
+{
+	reach_unpin(&name->worker->reach, name->dir);
+	free(name);
+}
+
+/* What became of one name; called by core/replace.c exactly once for each. */
+static void name_done(void *ctx, const struct replace_place *place, const struct proof *proof,
+		      const struct replace_outcome *outcome)
+{
+	struct worker *worker = ctx;
+	struct name *name = place->cookie;
+	if (outcome->result == REPLACE_LINKED) {
+		worker->plan->fates[name->path.v] = DLK_FATE_LINKED;
+		if (outcome->weaker)
+			__atomic_add_fetch(&worker->plan->tally.weaker, 1, __ATOMIC_RELAXED);
+		tell_linked_name(worker, name, proof);
+		if (outcome->error) {
+			own_free char *path = catalog_path_string(&worker->plan->catalog, name->path);
+			tell_error(&worker->plan->tell, outcome->stage, path, outcome->error);
+		}
+	} else {
+		leave_name(worker, name->path, outcome->stage, outcome->reason, outcome->error);
+	}
+	if (outcome->kept)
+		tell_kept(worker, name, outcome);
+	name_free(name);
+	target_settled(worker, proof_target(proof));
+}
+
+/* ---- opening ---- */
+
+/*
+ * Opens an inode by the first of its names that still leads to it, as the scan saw it. *ret_reason tells why not: in use or
+ * changed; else the error is trouble.
+ */
+static int open_inode(struct worker *worker, struct inode_id id, struct candidate **ret, enum dlk_reason *ret_reason)
+{
+	struct catalog *catalog = &worker->plan->catalog;
+	const struct catalog_inode *inode = catalog_inode(catalog, id);
+	struct stamp scanned = catalog_stamp(catalog, inode);
+	bool mine = !worker->euid || scanned.uid == worker->euid;
+	int r = -ENOENT, fd;
+	for (uint32_t at = inode->first_path; r && at != ID_NONE;) {
+		struct path_id path = { at };
+		r = reach_file(&worker->reach, path, mine, &fd);
+		at = catalog_path(catalog, path)->next;
+	}
+	if (!r)
+		r = candidate_open(&worker->confirm, fd, ret);
+	if (!r && !stamp_same_version(&(*ret)->stamp, &scanned)) {
+		candidate_unref(*ret);
+		r = -ESTALE;
+	}
+	if (!r)
+		(*ret)->inode = id.v;
+	*ret_reason = DLK_REASON_NONE;
+	if (r == -EAGAIN)
+		*ret_reason = DLK_REASON_IN_USE;
+	else if (r == -ENOTSUP)
+		*ret_reason = DLK_REASON_NOT_REGULAR;
+	else if (r && (fail_kind(r) == FAIL_GONE || fail_kind(r) == FAIL_SWAPPED))
+		*ret_reason = DLK_REASON_CHANGED;
+	return r;
+}
+
+/* A candidate for each inode, NULL where there is none (told). */
+static void open_wave(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum dlk_reason reason;
+		ret[i] = NULL;
+		int r = open_inode(worker, inodes[i], &ret[i], &reason);
+		if (r)
+			ret[i] = NULL;
+		if (r && reason == DLK_REASON_NONE)
+			leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, r);
+		else if (r)
+			leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, 0);
+	}
+}
+
+/* ---- replacing ---- */
+
+/* The kernel makes no link here, for a reason that will not pass. */
+static void refuse(struct worker *worker, struct path_id path, int r)
+{
+	struct apply *apply = worker->apply;
+	struct catalog *catalog = &worker->plan->catalog;
+	uint32_t domain = catalog_dir(catalog, (struct dir_id){ catalog_path(catalog, path)->dir })->domain;
+	if (r == -EROFS) {
+		bool first = !__atomic_exchange_n(&apply->read_only[domain], true, __ATOMIC_RELAXED);
+		leave_name(worker, path, DLK_STAGE_LINK, DLK_REASON_READ_ONLY, first ? r : 0);
+		return;
+	}
+	own_free char *text = catalog_path_string(catalog, path);
+	if (!__atomic_exchange_n(&apply->crossed[domain], true, __ATOMIC_RELAXED))
+		tell_note(&worker->plan->tell, DLK_REASON_CROSS_DEVICE, text, NULL);
+	leave_name(worker, path, DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
+}
+
+static bool read_only(const struct worker *worker, struct inode_id id)
+{
+	const struct catalog *catalog = &worker->plan->catalog;
+	uint32_t domain = catalog_meta(catalog, catalog_inode(catalog, id))->domain;
+	return __atomic_load_n(&worker->apply->read_only[domain], __ATOMIC_RELAXED);
+}
+
+/* One name. 0, or -EMLINK with nothing done. */
+static int replace_path(struct worker *worker, struct proof *proof, struct path_id path)
+{
+	struct catalog *catalog = &worker->plan->catalog;
+	struct target *target = proof_target(proof)->owner;
+	struct name *name = malloc(sizeof(*name));
+	int r = name ? 0 : -ENOMEM;
+	if (r)
+		return stop_all(worker->apply, r);
+	*name = (struct name){ .worker = worker, .path = path };
+	r = reach_pin(&worker->reach, (struct dir_id){ catalog_path(catalog, path)->dir }, &name->dir);
+	if (r) {
+		free(name);
+		bool changed = fail_kind(r) == FAIL_GONE || fail_kind(r) == FAIL_SWAPPED;
+		leave_name(worker, path, DLK_STAGE_LINK, changed ? DLK_REASON_CHANGED : DLK_REASON_NONE, changed ? 0 : r);
+		return 0;
+	}
+	struct replace_place place = { .dirfd = name->dir->fd, .name = catalog_name(catalog, path), .cookie = name };
+	target->left++;
+	r = replace_name(&worker->replacer, &place, proof);
+	if (!r)
+		return 0;
+	target->left--;
+	name_free(name);
+	if (r == -EMLINK)
+		return r;
+	refuse(worker, path, r);
+	return 0;
+}
+
+/* All names of a proven target. -EMLINK: the keeper is full; names not begun stay as planned. */
+static int replace_target(struct worker *worker, struct inode_id id, struct proof *proof)
+{
+	struct dlk_plan *plan = worker->plan;
+	struct candidate *candidate = proof_target(proof);
+	struct target *target = malloc(sizeof(*target));
+	if (!target)
+		return stop_all(worker->apply, -ENOMEM);
+	*target = (struct target){ .inode = id, .left = 1 }; /* ours, so that it lives until all names are begun */
+	candidate->owner = target;
+	int r = 0;
+	uint32_t at = first_planned(plan, catalog_inode(&plan->catalog, id)->first_path);
+	while (at != ID_NONE && !r && going_on(worker->apply)) {
+		if (read_only(worker, id))
+			leave_name(worker, (struct path_id){ at }, DLK_STAGE_LINK, DLK_REASON_READ_ONLY, 0);
+		else
+			r = replace_path(worker, proof, (struct path_id){ at });
+		/* A name in line is still "planned": go on behind it. */
+		if (!r)
+			at = first_planned(plan, catalog_path(&plan->catalog, (struct path_id){ at })->next);
+	}
+	target_settled(worker, candidate);
+	return r;
+}
+
+/* Says why two files of a set are not proven equal. */
+static void tell_unproven(struct worker *worker, struct inode_id id, const struct candidate *candidate, int r)
+{
+	if (candidate->error && candidate->error != -ENODATA)
+		leave_inode(worker, id, DLK_STAGE_CONFIRM, DLK_REASON_NONE, candidate->error);
+	else if (candidate->error)
+		leave_inode(worker, id, DLK_STAGE_CONFIRM, DLK_REASON_CHANGED, 0);
+	else if (candidate->spoiled || r == -EBUSY)
+		leave_inode(worker, id, DLK_STAGE_CONFIRM, DLK_REASON_IN_USE, 0);
+	else if (r == -EILSEQ || r == -ENODATA)
+		leave_inode(worker, id, DLK_STAGE_CONFIRM, DLK_REASON_UNEQUAL, 0);
+	else
+		leave_inode(worker, id, DLK_STAGE_CONFIRM, DLK_REASON_NONE, r);
+}
+
+/*
+ * The keeper is full. The target in hand keeps for those that follow, unless some of its names have moved already: then the
+ * rest of them stay.
+ */
+static void next_keeper(struct worker *worker, struct candidate **keeper, struct inode_id id, struct candidate *target)
+{
+	if (target->owner) {
+		leave_inode(worker, id, DLK_STAGE_LINK, DLK_REASON_LINK_LIMIT, 0);
+		return;
+	}
+	candidate_release(*keeper);
+	candidate_unref(*keeper);
+	*keeper = candidate_ref(target);
+	keep_names(worker->plan, id);
+}
+
+/* Targets that were compared with the keeper, each replaced when it is proven. */
+static void link_wave(struct worker *worker, struct candidate **keeper, const struct inode_id *inodes,
+		      struct candidate **targets, size_t count)
+{
+	for (size_t i = 0; i < count && going_on(worker->apply); i++) {
+		struct proof *proof = NULL;
+		if (!targets[i])
+			continue;
+		int r = confirm_prove(&worker->confirm, *keeper, targets[i], &proof);
+		if (r == -ENOMEM)
+			stop_all(worker->apply, r);
+		else if (r)
+			tell_unproven(worker, inodes[i], targets[i], r);
+		else
+			r = replace_target(worker, inodes[i], proof);
+		proof_free(proof);
+		if (r == -EMLINK)
+			next_keeper(worker, keeper, inodes[i], targets[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		candidate_unref(targets[i]);
+}
+
+/* The first inode that can be opened keeps; those before it are told. Returns its index, or count. */
+static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum dlk_reason reason;
+		int r = open_inode(worker, inodes[i], ret, &reason);
+		if (!r)
+			return i;
+		if (i) {
+			leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
+		} else { /* the keeper's own names were not to be replaced: one event for the inode */
+			struct path_id path = { catalog_inode(&worker->plan->catalog, inodes[0])->first_path };
+			leave_name(worker, path, DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
+		}
+	}
+	return count;
+}
+
+static void apply_set(struct worker *worker, const struct inode_id *inodes, size_t count)
+{
+	struct candidate *wave[CONFIRM_MOST], *keeper;
+	size_t k = open_keeper(worker, inodes, count, &keeper);
+	if (k == count)
+		return;
+	for (size_t at = k + 1; at < count && going_on(worker->apply);) {
+		size_t n = size_min(worker->apply->wave, count - at), open = 0;
+		struct candidate *all[CONFIRM_MOST + 1] = { keeper };
+		open_wave(worker, inodes + at, n, wave);
+		for (size_t i = 0; i < n; i++)
+			if (wave[i])
+				all[++open] = wave[i];
+		int r = open ? confirm_compare(&worker->confirm, all, open + 1) : 0;
+		if (r)
+			stop_all(worker->apply, r);
+		link_wave(worker, &keeper, inodes + at, wave, n);
+		at += n;
+	}
+	candidate_release(keeper);
+	candidate_unref(keeper);
+}
+
+/* ---- undecided classes ---- */
+
+static int copy_inodes(struct dlk_plan *plan, const struct plan_set *set, struct inode_id **ret)
+{
+	struct inode_id *copy = malloc(set->count * sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < set->count; i++)
+		copy[i] = plan->members.at[set->first + i];
+	*ret = copy;
+	return 0;
+}
+
+/* A class in hand: its members and their open files, in the same order. */
+struct open_class {
+	struct sift_member members[SIFT_UNDECIDED];
+	struct inode_id inodes[SIFT_UNDECIDED];
+	struct candidate *files[SIFT_UNDECIDED];
+	size_t count;
+};
+
+static struct candidate *file_of(struct open_class *class, struct inode_id id)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		if (class->inodes[i].v == id.v) {
+			struct candidate *file = class->files[i];
+			class->files[i] = NULL;
+			return file;
+		}
+	}
+	return NULL;
+}
+
+/* A set made of files that are open and compared already. */
+static void link_open_set(struct worker *worker, struct open_class *class, const struct inode_id *inodes, size_t count)
+{
+	struct candidate *files[SIFT_UNDECIDED];
+	for (size_t i = 0; i < count; i++)
+		files[i] = file_of(class, inodes[i]);
+	struct candidate *keeper = files[0];
+	link_wave(worker, &keeper, inodes + 1, files + 1, count - 1);
+	candidate_release(keeper);
+	candidate_unref(keeper);
+}
+
+/* Members that were found equal to member `first` become sets; copies are taken, for the plan may grow meanwhile. */
+static int link_group(struct worker *worker, struct open_class *class, size_t first, bool *done)
+{
+	struct dlk_plan *plan = worker->plan;
+	struct sift_member equal[SIFT_UNDECIDED];
+	struct plan_set sets[SIFT_UNDECIDED / 2];
+	struct inode_id *copies[SIFT_UNDECIDED / 2] = { 0 };
+	size_t n = 0, from = 0, made = 0;
+	for (size_t i = first; i < class->count; i++) {
+		if (done[i] || !class->files[i] || (i != first && !confirm_equal(class->files[first], class->files[i])))
+			continue;
+		done[i] = true;
+		equal[n] = class->members[i];
+		if (class->files[i]->xattrs.length) {
+			struct digest digest;
+			digest_bytes(&plan->key, class->files[i]->xattrs.bytes, class->files[i]->xattrs.length, &digest);
+			equal[n].xattrs = (uint32_t)digest.low | 1;
+		}
+		n++;
+	}
+	if (n < 2)
+		return 0;
+	pthread_mutex_lock(&plan->mutex);
+	int r = plan_add_class(plan, equal, n, &from, &made);
+	for (size_t i = 0; i < made && !r; i++) {
+		sets[i] = plan->sets.at[from + i];
+		r = copy_inodes(plan, &sets[i], &copies[i]);
+	}
+	pthread_mutex_unlock(&plan->mutex);
+	for (size_t i = 0; i < made; i++) {
+		if (!r)
+			link_open_set(worker, class, copies[i], sets[i].count);
+		free(copies[i]);
+	}
+	return r;
+}
+
+static void tell_left_out(struct worker *worker, const struct open_class *class)
+{
+	for (size_t i = 0; i < class->count; i++) {
+		const struct candidate *file = class->files[i];
+		if (!file || (!file->error && !file->spoiled))
+			continue;
+		struct path_id path = { catalog_inode(&worker->plan->catalog, class->inodes[i])->first_path };
+		bool changed = file->error == -ENODATA;
+		leave_name(worker, path, DLK_STAGE_CONFIRM,
+			   file->spoiled ? DLK_REASON_IN_USE :
+			   changed	 ? DLK_REASON_CHANGED :
+					   DLK_REASON_NONE,
+			   file->spoiled || changed ? 0 : file->error);
+	}
+}
+
+static void apply_class(struct worker *worker, const struct sift_class *found)
+{
+	struct dlk_plan *plan = worker->plan;
+	struct open_class class = { .count = found->count };
+	struct candidate *open[SIFT_UNDECIDED];
+	bool done[SIFT_UNDECIDED] = { false };
+	size_t opened = 0;
+	for (size_t i = 0; i < class.count; i++) {
+		class.members[i] = plan->sift.members.at[found->first + i];
+		class.inodes[i] = class.members[i].inode;
+	}
+	for (size_t i = 0; i < class.count; i++) {
+		enum dlk_reason reason;
+		struct path_id path = { catalog_inode(&plan->catalog, class.inodes[i])->first_path };
+		int r = open_inode(worker, class.inodes[i], &class.files[i], &reason);
+		if (!r)
+			open[opened++] = class.files[i];
+		else
+			class.files[i] = NULL;
+		if (r)
+			leave_name(worker, path, DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
+	}
+	int r = confirm_compare(&worker->confirm, open, opened);
+	if (!r)
+		tell_left_out(worker, &class);
+	for (size_t i = 0; i < class.count && !r; i++)
+		if (class.files[i] && !done[i])
+			r = link_group(worker, &class, i, done);
+	for (size_t i = 0; i < class.count; i++)
+		candidate_unref(class.files[i]);
+	if (r)
+		stop_all(worker->apply, r);
+}
+
+/* ---- workers ---- */
+
+static void tell_how_far(struct apply *apply)
+{
+	int64_t now = sys->now(), told = __atomic_load_n(&apply->told, __ATOMIC_RELAXED);
+	if (now - told < TELL_MS * NS_PER_MS ||
+	    !__atomic_compare_exchange_n(&apply->told, &told, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	tell_progress(&apply->plan->tell, DLK_PHASE_LINK, __atomic_load_n(&apply->done, __ATOMIC_RELAXED), apply->units, 0);
+}
+
+static void apply_unit(struct worker *worker, size_t unit)
+{
+	struct apply *apply = worker->apply;
+	struct dlk_plan *plan = apply->plan;
+	if (unit >= apply->sets) {
+		apply_class(worker, &plan->sift.classes.at[unit - apply->sets]);
+	} else {
+		own_free struct inode_id *inodes = NULL;
+		pthread_mutex_lock(&plan->mutex);
+		struct plan_set set = plan->sets.at[unit];
+		int r = copy_inodes(plan, &set, &inodes);
+		pthread_mutex_unlock(&plan->mutex);
+		if (r)
+			stop_all(apply, r);
+		else
+			apply_set(worker, inodes, set.count);
+	}
+	replace_settle(&worker->replacer);
+	__atomic_add_fetch(&apply->done, 1, __ATOMIC_RELAXED);
+	tell_how_far(apply);
+}
+
+/* The next unit of share `mine`, or, when it is empty, of the others'. SIZE_MAX: none is left. */
+static size_t next_unit(struct apply *apply, unsigned mine)
+{
+	for (unsigned i = 0; i < apply->workers; i++) {
+		unsigned share = (mine + i) % apply->workers;
+		if (__atomic_load_n(&apply->next[share], __ATOMIC_RELAXED) >= apply->end[share])
+			continue;
+		size_t unit = __atomic_fetch_add(&apply->next[share], 1, __ATOMIC_RELAXED);
+		if (unit < apply->end[share])
+			return unit;
+	}
+	return SIZE_MAX;
+}
+
+static void settle_due(void *replacer)
+{
+	replace_settle(replacer);
+}
+
+static int worker_init(struct worker *worker, struct apply *apply)
+{
+	*worker = (struct worker){ .apply = apply, .plan = apply->plan, .euid = geteuid() };
+	reach_init(&worker->reach, &apply->plan->catalog, apply->line);
+	int r = confirm_init(&worker->confirm, &apply->plan->options);
+	if (!r)
+		r = replace_init(&worker->replacer, &worker->confirm, apply->run, &apply->serial, apply->line);
+	worker->confirm.between = settle_due;
+	worker->confirm.ctx = &worker->replacer;
+	worker->replacer.done = name_done;
+	worker->replacer.ctx = worker;
+	return r;
+}
+
+/* The file system of a unit decides what the replacer assumes. */
+static void choose_domain(struct worker *worker, size_t unit)
+{
+	struct apply *apply = worker->apply;
+	struct dlk_plan *plan = apply->plan;
+	pthread_mutex_lock(&plan->mutex);
+	struct inode_id id = unit < apply->sets ?
+				     plan->members.at[plan->sets.at[unit].first] :
+				     plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+	pthread_mutex_unlock(&plan->mutex);
+	uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
+	if (worker->replacer.domain != domain)
+		worker->replacer.no_exchange = false;
+	worker->replacer.domain = domain;
+	worker->replacer.synced = apply->synced[domain];
+	worker->replacer.shares_extents = plan->catalog.domains.at[domain].shares_extents;
+}
+
+static void work(void *ctx, unsigned number)
+{
+	struct apply *apply = ctx;
+	struct worker worker;
+	size_t unit;
+	int r = worker_init(&worker, apply);
+	if (r)
+		stop_all(apply, r);
+	while (!r && going_on(apply) && (unit = next_unit(apply, number % apply->workers)) != SIZE_MAX) {
+		choose_domain(&worker, unit);
+		apply_unit(&worker, unit);
+	}
+	replace_settle_all(&worker.replacer);
+	__atomic_add_fetch(&apply->plan->tally.bytes_read, worker.confirm.bytes_read, __ATOMIC_RELAXED);
+	replace_free(&worker.replacer);
+	confirm_free(&worker.confirm);
+	reach_free(&worker.reach);
+}
+
+/* ---- before and after ---- */
+
+/* The sync of a whole file system, once, where many keepers are to be made durable. */
+static void sync_domain(struct apply *apply, uint32_t domain, struct inode_id id)
+{
+	struct catalog *catalog = &apply->plan->catalog;
+	const struct catalog_path *path =
+		catalog_path(catalog, (struct path_id){ catalog_inode(catalog, id)->first_path });
+	struct reach reach;
+	int dirfd;
+	reach_init(&reach, catalog, 4);
+	if (!reach_dir(&reach, (struct dir_id){ path->dir }, &dirfd)) {
+		int64_t before = sys->wall();
+		own_fd int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		if (fd >= 0 && !sys->syncfs(fd))
+			apply->synced[domain] = before;
+	}
+	reach_free(&reach);
+}
+
+static int sync_domains(struct apply *apply)
+{
+	struct dlk_plan *plan = apply->plan;
+	size_t domains = plan->catalog.domains.count;
+	own_free size_t *counts = calloc(domains + 1, sizeof(*counts));
+	if (!counts)
+		return -ENOMEM;
+	for (size_t unit = 0; unit < apply->units; unit++) {
+		struct inode_id id =
+			unit < apply->sets ?
+				plan->members.at[plan->sets.at[unit].first] :
+				plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+		uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
+		if (++counts[domain] == SYNC_WHOLE)
+			sync_domain(apply, domain, id);
+	}
+	return 0;
+}
+
+static int apply_init(struct apply *apply, struct dlk_plan *plan)
+{
+	size_t domains = plan->catalog.domains.count + 1;
+	unsigned processors = pool_processors();
+	*apply = (struct apply){
+		.plan = plan,
+		.sets = plan->sets.count,
+		.units = plan->sets.count + plan->sift.classes.count,
+		.workers = plan->options.threads ? plan->options.threads :
+			   processors < WORKERS_MOST ? processors : WORKERS_MOST,
+	};
+	size_t descriptors = sys_descriptors();
+	if (apply->workers > descriptors / (8 * FD_EACH) + 1)
+		apply->workers = (unsigned)(descriptors / (8 * FD_EACH) + 1);
+	size_t each = descriptors / apply->workers / FD_EACH;
+	apply->line = each < 3 ? 1 : size_min(each / 2, LINE_MOST);
+	apply->wave = size_min(CONFIRM_MOST - 1, apply->line);
+	apply->next = calloc(apply->workers, sizeof(*apply->next));
+	apply->end = calloc(apply->workers, sizeof(*apply->end));
+	apply->synced = calloc(domains, sizeof(*apply->synced));
+	apply->read_only = calloc(domains, sizeof(*apply->read_only));
+	apply->crossed = calloc(domains, sizeof(*apply->crossed));
+	if (!apply->next || !apply->end || !apply->synced || !apply->read_only || !apply->crossed)
+		return -ENOMEM;
+	for (size_t i = 0; i < domains; i++)
+		apply->synced[i] = INT64_MIN;
+	for (unsigned w = 0; w < apply->workers; w++) {
+		apply->next[w] = apply->units * w / apply->workers;
+		apply->end[w] = apply->units * (w + 1) / apply->workers;
+	}
+	return sys_random(&apply->run, sizeof(apply->run));
+}
+
+static void apply_free(struct apply *apply)
+{
+	free(apply->next);
+	free(apply->end);
+	free(apply->synced);
+	free(apply->read_only);
+	free(apply->crossed);
+}
+
+/* The prediction makes place for what is done. */
+static void clear_prediction(struct dlk_tally *tally)
+{
+	tally->sets = tally->links_made = tally->inodes_freed = 0;
+	tally->bytes_saved = tally->bytes_held_elsewhere = 0;
+}
+
+static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
+{
+	for (uint32_t i = 1; i < set->count; i++) {
+		uint32_t at = catalog_inode(&plan->catalog, plan->members.at[set->first + i])->first_path;
+		for (; at != ID_NONE; at = catalog_path(&plan->catalog, (struct path_id){ at })->next)
+			if (plan->fates[at] == DLK_FATE_LINKED)
+				return true;
+	}
+	return false;
+}
+
+static void finish(struct dlk_plan *plan)
+{
+	plan_sort(plan);
+	for (size_t i = 0; i < plan->sets.count; i++)
+		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
+	if (plan->tally.weaker)
+		tell_note(&plan->tell, DLK_REASON_WEAKER, NULL, NULL);
+	tell_phase(&plan->tell, DLK_PHASE_DONE);
+}
+
+int dlk_apply(struct dlk_plan *plan)
+{
+	struct apply apply;
+	if (!plan->options.will_apply || plan->applied)
+		return -EINVAL;
+	plan->applied = true;
+	clear_prediction(&plan->tally);
+	tell_phase(&plan->tell, DLK_PHASE_LINK);
+	int r = apply_init(&apply, plan);
+	if (!r)
+		r = sync_domains(&apply);
+	if (!r) {
+		lease_signal_begin();
+		pool_run(apply.workers, work, &apply);
+		lease_signal_end();
+		r = apply.error;
+	}
+	apply_free(&apply);
+	finish(plan);
+	return r;
+}

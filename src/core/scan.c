@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan.c - the first verb: roots -> walk -> catalog -> buckets -> sift -> plan
+ *
+ * scan() below is the pipeline in words. The rest hands one stage's result to the next and takes the plan apart again.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "lock.h"
+#include "plan.h"
+#include "recover.h"
+#include "walk.h"
+
+void dlk_options_init(struct dlk_options *ret)
+{
+	*ret = (struct dlk_options){
+		.min_size = 1,
+		.max_size = UINT64_MAX,
+		.respect = DLK_RESPECT_DEFAULT,
+		.keep = DLK_KEEP_MOST_LINKS,
+		.max_depth = UINT_MAX,
+	};
+}
+
+/* What lives only while scanning. */
+struct scan {
+	struct dlk_plan *plan;
+	struct roots roots;
+	struct bucket_table buckets;
+	struct walk walk;
+};
+
+static int take_inode(void *ctx, struct inode_id id)
+{
+	struct scan *scan = ctx;
+	struct dlk_plan *plan = scan->plan;
+	plan->tally.inodes_seen++;
+	plan->tally.bytes_seen += catalog_inode(&plan->catalog, id)->size;
+	return bucket_add(&scan->buckets, id);
+}
+
+static int walk(struct scan *scan, bool temps_only)
+{
+	struct dlk_plan *plan = scan->plan;
+	scan->walk = (struct walk){
+		.catalog = &plan->catalog,
+		.roots = &scan->roots,
+		.rule = plan->rule,
+		.tell = &plan->tell,
+		.options = &plan->options,
+		.temps_only = temps_only,
+		.fresh = take_inode,
+		.ctx = scan,
+	};
+	tell_phase(&plan->tell, DLK_PHASE_WALK);
+	int r = walk_run(&scan->walk);
+	plan->tally.files_seen = scan->walk.files;
+	plan->tally.dirs_seen = scan->walk.dirs;
+	plan->tally.domains = plan->catalog.domains.count;
+	if (!r && plan->tally.domains > 1 && !temps_only)
+		tell_note(&plan->tell, DLK_REASON_MANY_DOMAINS, NULL, NULL);
+	return r;
+}
+
+/* What dead runs left is finished before anything else is decided. Attributes count here whatever the policy says. */
+static int recover(struct scan *scan)
+{
+	struct dlk_plan *plan = scan->plan;
+	struct dlk_options strict = plan->options;
+	struct confirm confirm;
+	if (!scan->walk.temps.count)
+		return 0;
+	strict.respect = DLK_RESPECT_DEFAULT;
+	int r = confirm_init(&confirm, &strict);
+	if (r)
+		return r;
+	tell_phase(&plan->tell, DLK_PHASE_RECOVER);
+	lease_signal_begin();
+	r = recover_run(&scan->walk, &confirm, &plan->tell);
+	lease_signal_end();
+	confirm_free(&confirm);
+	return r;
+}
+
+static int sift(struct scan *scan)
+{
+	struct dlk_plan *plan = scan->plan;
+	plan->sift.catalog = &plan->catalog;
+	plan->sift.tell = &plan->tell;
+	plan->sift.options = &plan->options;
+	plan->sift.key = &plan->key;
+	tell_phase(&plan->tell, DLK_PHASE_HASH);
+	int r = sift_run(&plan->sift, &scan->buckets);
+	plan->tally.bytes_read += plan->sift.bytes_read;
+	return r;
+}
+
+/* Decided classes become sets; undecided ones wait for the comparison in dlk_apply. */
+static int make_sets(struct dlk_plan *plan)
+{
+	struct sift *sift = &plan->sift;
+	size_t undecided = 0, first, count;
+	int r = 0;
+	plan->fates = calloc(plan->catalog.paths.count + 1, 1);
+	if (!plan->fates)
+		return -ENOMEM;
+	for (size_t i = 0; i < sift->classes.count && !r; i++) {
+		struct sift_class class = sift->classes.at[i];
+		if (class.decided)
+			r = plan_add_class(plan, &sift->members.at[class.first], class.count, &first, &count);
+		else
+			sift->classes.at[undecided++] = class;
+	}
+	sift->classes.count = undecided;
+	plan_sort(plan);
+	return r;
+}
+
+static int scan(struct scan *scan, const char *const *paths, size_t count)
+{
+	struct dlk_plan *plan = scan->plan;
+	bool apply = plan->options.will_apply;
+	int r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &scan->roots);
+	if (!r && apply)
+		r = lock_take(&plan->catalog, &scan->roots, &plan->tell, plan->options.wait, &plan->lock);
+	if (!r)
+		r = walk(scan, false);
+	if (!r && apply)
+		r = recover(scan);
+	if (!r)
+		r = sift(scan);
+	bucket_free(&scan->buckets);
+	if (!r)
+		r = make_sets(plan);
+	if (!r)
+		r = plan_foresee(plan);
+	return r;
+}
+
+/* ---- making and freeing ---- */
+
+static int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
+{
+	struct dlk_plan *plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return -ENOMEM;
+	plan->options = *options;
+	catalog_init(&plan->catalog);
+	pthread_mutex_init(&plan->mutex, NULL);
+	tell_init(&plan->tell, options, &plan->tally);
+	int r = digest_key_make(&plan->key);
+	if (!r)
+		r = rule_compile(options, &plan->rule);
+	if (r)
+		dlk_plan_free(plan);
+	else
+		*ret = plan;
+	return r;
+}
+
+void dlk_plan_free(struct dlk_plan *plan)
+{
+	if (!plan)
+		return;
+	lock_free(plan->lock);
+	sift_free(&plan->sift);
+	vec_free(&plan->members);
+	vec_free(&plan->sets);
+	free(plan->fates);
+	catalog_free(&plan->catalog);
+	rule_free(plan->rule);
+	tell_free(&plan->tell);
+	pthread_mutex_destroy(&plan->mutex);
+	free(plan);
+}
+
+static void scan_free(struct scan *scan)
+{
+	roots_free(&scan->roots);
+	bucket_free(&scan->buckets);
+	vec_free(&scan->walk.temps);
+}
+
+int dlk_scan(const struct dlk_options *options, const char *const *paths, size_t count, struct dlk_plan **ret_plan)
+{
+	struct scan state = { 0 };
+	int r = plan_new(options, &state.plan);
+	if (r)
+		return r;
+	bucket_init(&state.buckets, &state.plan->catalog);
+	r = scan(&state, paths, count);
+	scan_free(&state);
+	if (r)
+		dlk_plan_free(state.plan);
+	else
+		*ret_plan = state.plan;
+	return r;
+}
+
+int dlk_recover(const struct dlk_options *options, const char *const *paths, size_t count, struct dlk_tally *ret_tally)
+{
+	struct scan state = { 0 };
+	int r = plan_new(options, &state.plan);
+	if (r)
+		return r;
+	struct dlk_plan *plan = state.plan;
+	r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &state.roots);
+	if (!r)
+		r = lock_take(&plan->catalog, &state.roots, &plan->tell, options->wait, &plan->lock);
+	if (!r)
+		r = walk(&state, true);
+	if (!r)
+		r = recover(&state);
+	scan_free(&state);
+	if (!r)
+		*ret_tally = plan->tally;
+	dlk_plan_free(plan);
+	return r;
+}
+
+/* ---- looking at a plan ---- */
+
+const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan)
+{
+	return &plan->tally;
+}
+
+static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx,
+		       const struct dlk_set *set, struct inode_id id)
+{
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	int r = 0;
+	for (uint32_t at = inode->first_path; at != ID_NONE && !r;) {
+		struct path_id path = { at };
+		own_free char *text = catalog_path_string(&plan->catalog, path);
+		struct dlk_member member = {
+			.path = text,
+			.inode = inode->ino,
+			.blocks = inode->blocks,
+			.mtime = inode->mtime,
+			.links = inode->links,
+			.fate = plan_fate(plan, path),
+		};
+		r = text ? visitor->member(ctx, set, &member) : -ENOMEM;
+		at = catalog_path(&plan->catalog, path)->next;
+	}
+	return r;
+}
+
+static int visit_set(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx, size_t index)
+{
+	const struct plan_set *set = &plan->sets.at[index];
+	const struct inode_id *members = &plan->members.at[set->first];
+	struct dlk_set view = { .index = index, .size = catalog_inode(&plan->catalog, members[0])->size };
+	for (uint32_t i = 0; i < set->count; i++)
+		view.names += catalog_inode(&plan->catalog, members[i])->names;
+	int r = visitor->set ? visitor->set(ctx, &view) : 0;
+	for (uint32_t i = 0; i < set->count && !r && visitor->member; i++)
+		r = visit_inode(plan, visitor, ctx, &view, members[i]);
+	return r;
+}
+
+int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx)
+{
+	int r = 0;
+	for (size_t i = 0; i < plan->sets.count && !r; i++)
+		r = visit_set(plan, visitor, ctx, i);
+	return r;
+}
