@@ -18,9 +18,12 @@ int vec_grow(void **at, size_t *room, size_t count, size_t size)
 	while (wanted < count)
 		if (__builtin_mul_overflow(wanted, 2, &wanted))
 			return -ENOMEM;
+	size_t bytes;
+	if (__builtin_mul_overflow(wanted, size, &bytes))
+		return -ENOMEM;
 	void *old;
 	memcpy(&old, at, sizeof(old));
-	void *grown = reallocarray(old, wanted, size);
+	void *grown = realloc(old, bytes);
 	if (!grown)
 		return -ENOMEM;
 	memcpy(at, &grown, sizeof(grown));

@@ -2,11 +2,11 @@
 /*
  * beneath.c - openat2 and what stands in for it
  *
- * openat2 is missing before Linux 5.6 (ENOSYS) and under seccomp filters that do not know it (ENOSYS or EPERM). Then each
- * component is opened by itself, O_NOFOLLOW | O_DIRECTORY, and looked at: another mount is -EXDEV.
+ * openat2 is missing before Linux 5.6 (ENOSYS) and under seccomp filters that do not know it (ENOSYS or EPERM). Then
+ * each component is opened by itself, O_NOFOLLOW | O_DIRECTORY, and looked at: another mount is -EXDEV.
  *
- * ".." is refused by our own look before either: RESOLVE_BENEATH would allow it inside the tree, but no path of ours has
- * one, and resolved component by component it could lead out.
+ * ".." is refused by our own look before either: RESOLVE_BENEATH would allow it inside the tree, but no path of ours
+ * has one, and resolved component by component it could lead out.
  */
 #include "beneath.h"
 
@@ -39,7 +39,10 @@ static int open_component(int dirfd, const char *name, bool readable)
 	return fd;
 }
 
-/* Mount ids where the kernel has them (RESOLVE_NO_XDEV goes by mounts, so btrfs subvolumes are no border), else devices. */
+/*
+ * Mount ids where the kernel has them (RESOLVE_NO_XDEV goes by mounts, so btrfs subvolumes are no border), else
+ * devices.
+ */
 static bool same_mount(const struct stamp *a, const struct stamp *b)
 {
 	return a->mount && b->mount ? a->mount == b->mount : a->dev == b->dev;
@@ -140,8 +143,8 @@ int beneath_mount(int dirfd, const char *name, bool readable, int *ret_fd)
 }
 
 /*
- * O_NOCTTY: a terminal swapped in must not become ours. O_NOATIME is refused (EPERM) when owner or capability is not what
- * the caller believed, e.g. root in a user namespace, or an NFS server that maps root away.
+ * O_NOCTTY: a terminal swapped in must not become ours. O_NOATIME is refused (EPERM) when owner or capability is not
+ * what the caller believed, e.g. root in a user namespace, or an NFS server that maps root away.
  */
 int beneath_file(int dirfd, const char *name, bool mine, int *ret_fd)
 {

@@ -12,7 +12,8 @@
 
 /*
  * Opens the directory at `path` (relative, below PATH_MAX, several components allowed) for further *at calls. With
- * `readable` it can be listed too (O_RDONLY); else it is O_PATH. -ELOOP, -EXDEV, -ENOTDIR when something else stands in the way.
+ * `readable` it can be listed too (O_RDONLY); else it is O_PATH. -ELOOP, -EXDEV, -ENOTDIR when something else stands
+ * in the way.
  */
 MUST_CHECK int beneath_dir(int dirfd, const char *path, bool readable, int *ret_fd);
 
@@ -21,8 +22,8 @@ MUST_CHECK int beneath_mount(int dirfd, const char *name, bool readable, int *re
 
 /*
  * Opens the regular file `name` (one component) for reading: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, and
- * O_NOATIME where allowed (owner, CAP_FOWNER). `mine`: the file's owner is our effective uid or we are root, so that O_NOATIME
- * is worth trying. A FIFO or device swapped in opens without waiting: look at the stamp before reading.
+ * O_NOATIME where allowed (owner, CAP_FOWNER). `mine`: the file's owner is our effective uid or we are root, so that
+ * O_NOATIME is worth trying. A FIFO or device swapped in opens without waiting: look at the stamp before reading.
  */
 MUST_CHECK int beneath_file(int dirfd, const char *name, bool mine, int *ret_fd);
 

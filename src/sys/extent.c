@@ -2,8 +2,8 @@
 /*
  * extent.c - SEEK_DATA, SEEK_HOLE and FIEMAP
  *
- * What the file system does not say is taken for the case that costs time, never correctness: no SEEK_DATA, all is data;
- * no FIEMAP, nothing is shared.
+ * What the file system does not say is taken for the case that costs time, never correctness: no SEEK_DATA, all is
+ * data; no FIEMAP, nothing is shared.
  */
 #include "extent.h"
 

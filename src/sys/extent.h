@@ -6,12 +6,14 @@
 #include "sys.h"
 
 /*
- * The next range of data at or after `from`, bounded by `size` (bytes of the file to be looked at): [*ret_begin, *ret_end).
- * Both equal `size` when only a hole is left. Where SEEK_DATA is not known all is data. Errors as lseek.
+ * The next range of data at or after `from`, bounded by `size` (bytes of the file to be looked at): [*ret_begin,
+ * *ret_end). Both equal `size` when only a hole is left. Where SEEK_DATA is not known all is data. Errors as lseek.
  */
 MUST_CHECK int extent_data(int fd, uint64_t from, uint64_t size, uint64_t *ret_begin, uint64_t *ret_end);
 
-/* Bytes of the file that lie in extents shared with other files (reflinks), by FIEMAP. 0 where FIEMAP is unsupported. */
+/*
+ * Bytes of the file that lie in extents shared with other files (reflinks), by FIEMAP. 0 where FIEMAP is unsupported.
+ */
 MUST_CHECK int extent_shared(int fd, uint64_t *ret_bytes);
 
 /* Physical byte address of the first extent, for reading in disk order; -EOPNOTSUPP where unknown. */

@@ -7,9 +7,9 @@
  *	     ^                      |          a writer found, too slow a probe        |
  *	     +----------------------+------------------- lease_drop -------------------+
  *
- * The idea: a lease proves that nobody wrote only if it was held without a gap. F_GETLEASE shows the gap that began before
- * it was asked. A gap between F_GETLEASE and the F_SETLEASE after it (fs/locks.c, generic_add_lease, gives a fresh lease
- * as if nothing had been) takes the kernel at least lease-break-time, so the clock shows it.
+ * The idea: a lease proves that nobody wrote only if it was held without a gap. F_GETLEASE shows the gap that began
+ * before it was asked. A gap between F_GETLEASE and the F_SETLEASE after it (fs/locks.c, generic_add_lease, gives a
+ * fresh lease as if nothing had been) takes the kernel at least lease-break-time, so the clock shows it.
  */
 #include "lease.h"
 

@@ -29,8 +29,9 @@ struct lease {
 };
 
 /*
- * Takes a read lease on fd. 0 with state LEASE_HELD; 0 with state LEASE_NONE where none can be had (not the owner and no
- * CAP_LEASE, or a file system without leases); -EAGAIN: in use, somebody has it open for writing.
+ * Takes a read lease on fd. 0 with state LEASE_HELD; 0 with state LEASE_NONE where none can be had (not the owner and
+ * no CAP_LEASE, or a file system without leases); -EAGAIN: in use, somebody has it open for writing; -ENOMEM. NFS
+ * says EAGAIN for ever to a client without a delegation: do not ask where mount_facts.leases is false.
  */
 MUST_CHECK int lease_take(int fd, struct lease *ret);
 
@@ -38,8 +39,8 @@ MUST_CHECK int lease_take(int fd, struct lease *ret);
 enum lease_state lease_look(struct lease *lease);
 
 /*
- * Looks, then takes it again, which fails while a writer has access but has not reached the lease check; and looks at the
- * clock: when more than half of the break time passed since the last look, the kernel may have taken the lease
+ * Looks, then takes it again, which fails while a writer has access but has not reached the lease check; and looks at
+ * the clock: when more than half of the break time passed since the last look, the kernel may have taken the lease
  * away and a writer have come and gone in between, so that counts as broken.
  */
 enum lease_state lease_probe(struct lease *lease);
@@ -47,10 +48,17 @@ enum lease_state lease_probe(struct lease *lease);
 /* Unlocks, before the descriptor is closed. */
 void lease_drop(struct lease *lease);
 
-/* Half of the time the kernel waits before it breaks a lease by force, in ns. */
+/*
+ * Half of the time the kernel waits before it breaks a lease by force, in ns; INT64_MAX when it never does. Read once
+ * and remembered, until the next lease_signal_begin reads it anew. Where it cannot be read: half a second, the least
+ * there is.
+ */
 int64_t lease_patience(void);
 
-/* Sets SIGIO to ignored if it is the default, counted, so that calls nest and threads may overlap. */
+/*
+ * Sets SIGIO to ignored if it is the default, counted, so that calls nest and threads may overlap; the last end sets it
+ * back. One pair around all work with leases.
+ */
 void lease_signal_begin(void);
 void lease_signal_end(void);
 

@@ -21,10 +21,13 @@ struct kind {
 };
 
 /*
- * Limits: EXT4_LINK_MAX 65000 (for ext3 too by the ext4 driver; the old ext2 driver stops at 32000 and says EMLINK: ext2,
- * 3 and 4 share one magic), XFS_MAXLINK 2^31 - 1, BTRFS_LINK_MAX 65535. An overlay's is that of its upper layer.
+ * Limits: EXT4_LINK_MAX 65000 (for ext3 too by the ext4 driver; the old ext2 driver stops at 32000 and says EMLINK:
+ * ext2, 3 and 4 share one magic), XFS_MAXLINK 2^31 - 1, BTRFS_LINK_MAX 65535. An overlay's is that of its upper
+ * layer.
  *
- * Leases: on network and FUSE file systems they bind at best the writers on this machine, so those are not listed.
+ * Leases: on network and FUSE file systems they bind at best the writers on this machine, so those are not listed. An
+ * overlay gives a lease on its own inode while a shared writable mapping is held on the one below (seen on 6.18: test_sys
+ * with TMPDIR on an overlay and this line changed).
  *
  * Entries' inode numbers: btrfs gives the entry of a subvolume another number than its root's inode, but that is a
  * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
@@ -37,7 +40,7 @@ static const struct kind kinds[] = {
 	{ TMPFS_MAGIC, UINT32_MAX, true, false, true },
 	{ RAMFS_MAGIC, UINT32_MAX, true, false, true },
 	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true },
-	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, true },
+	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false },
 	{ MAGIC_ZFS, UINT32_MAX, false, true, true },
 	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, true },
 };

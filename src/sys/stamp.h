@@ -42,7 +42,10 @@ static inline bool stamp_regular(const struct stamp *s)
 	return S_ISREG(s->mode);
 }
 
-/* One number for stamp_same_version without the size of a struct: for temp names that recovery must recognise. */
+/*
+ * One number for stamp_same_version without the size of a struct: for temp names that recovery must recognise, so it
+ * never changes. The device is left out: its number may be another one after a reboot.
+ */
 uint64_t stamp_fingerprint(const struct stamp *stamp);
 
 #endif

@@ -12,8 +12,8 @@
 #include "stamp.h"
 
 /*
- * The kernel answers ENOENT when it wants CAP_DAC_READ_SEARCH for AT_EMPTY_PATH (before 6.10, fs/namei.c). A file without
- * any link left answers ENOENT both ways.
+ * The kernel answers ENOENT when it wants CAP_DAC_READ_SEARCH for AT_EMPTY_PATH (before 6.10, fs/namei.c). A file
+ * without any link left answers ENOENT both ways.
  */
 int swap_stage(int fd, int dirfd, const char *temp)
 {

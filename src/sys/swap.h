@@ -11,8 +11,9 @@
 #include "sys.h"
 
 /*
- * Makes `temp` in dirfd another name of the open file fd: the inode that was compared, whatever its paths say now. Uses
- * AT_EMPTY_PATH, or /proc/self/fd where the kernel wants a capability for that (before 6.10). -EEXIST, -EMLINK, -EXDEV ...
+ * Makes `temp` in dirfd another name of the open file fd: the inode that was compared, whatever its paths say now.
+ * Uses AT_EMPTY_PATH, or /proc/self/fd where the kernel wants a capability for that (before 6.10). -EEXIST, -EMLINK,
+ * -EXDEV ...
  */
 MUST_CHECK int swap_stage(int fd, int dirfd, const char *temp);
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -143,6 +144,11 @@ static int kernel_unlinkat(int dirfd, const char *path, int flags)
 	RETURN_CALL(int, unlinkat(dirfd, path, flags));
 }
 
+static ssize_t kernel_getrandom(void *buffer, size_t size, unsigned flags)
+{
+	RETURN_CALL(ssize_t, getrandom(buffer, size, flags));
+}
+
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec time;
@@ -195,6 +201,7 @@ const struct sys_calls sys_kernel = {
 	.linkat = kernel_linkat,
 	.renameat2 = kernel_renameat2,
 	.unlinkat = kernel_unlinkat,
+	.getrandom = kernel_getrandom,
 	.now = kernel_now,
 	.wall = kernel_wall,
 	.sleep = kernel_sleep,
@@ -257,4 +264,25 @@ unsigned sys_descriptors(void)
 	if (limit <= taken)
 		return 0;
 	return limit - taken > INT_MAX ? INT_MAX : (unsigned)(limit - taken);
+}
+
+/* ---- the rest ---- */
+
+int sys_random(void *buffer, size_t size)
+{
+	char *at = buffer;
+	while (size) {
+		ssize_t n = sys->getrandom(at, size, 0);
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+uint64_t sys_switches(void)
+{
+	struct rusage usage;
+	return getrusage(RUSAGE_SELF, &usage) ? 0 : (uint64_t)usage.ru_nvcsw;
 }

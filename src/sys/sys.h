@@ -3,8 +3,8 @@
  * sys.h - the fence: every kernel call of the library goes through this table
  *
  * Each entry behaves as the system call of its name, but returns a negative errno instead of setting errno, and is
- * begun again after EINTR. Tests wire other functions in (sys_replace) to make call n fail, to die at it, or to let another
- * program act just before it.
+ * begun again after EINTR. Tests wire other functions in (sys_replace) to make call n fail, to die at it, or to let
+ * another program act just before it.
  */
 #ifndef SYS_SYS_H
 #define SYS_SYS_H
@@ -44,6 +44,7 @@ struct sys_calls {
 	int (*linkat)(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, int flags);
 	int (*renameat2)(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags);
 	int (*unlinkat)(int dirfd, const char *path, int flags);
+	ssize_t (*getrandom)(void *buffer, size_t size, unsigned flags);
 	/* time, in ns: monotonic for intervals, real as the file system stamps it (coarse); sleep */
 	int64_t (*now)(void);
 	int64_t (*wall)(void);
@@ -82,5 +83,11 @@ static inline void close_fd(int *fd)
 
 /* How many more descriptors this process may open, raising the soft limit to the hard one first. At least 0. */
 unsigned sys_descriptors(void);
+
+/* Fills `buffer` with random bytes. */
+MUST_CHECK int sys_random(void *buffer, size_t size);
+
+/* How often threads of this process have waited so far (voluntary context switches). */
+uint64_t sys_switches(void);
 
 #endif

@@ -6,7 +6,8 @@
  *
  *	name, NUL, length of the value (8 bytes), value
  *
- * which cannot be read in two ways: a name has no NUL, and a length says where the next name begins. So memcmp compares.
+ * which cannot be read in two ways: a name has no NUL, and a length says where the next name begins. So memcmp
+ * compares.
  *
  * Most files have none: that costs one call and no memory.
  */
@@ -83,7 +84,7 @@ static int compare_names(const void *a, const void *b)
 /* Pointers into the list, sorted; the caller frees them. */
 static int sort_names(const struct buffer *list, const char ***ret_names, size_t *ret_count)
 {
-	VEC(const char *) names = {0};
+	VEC(const char *) names = { 0 };
 	for (size_t at = 0; at < list->count; at += strlen(list->at + at) + 1) {
 		if (vec_push(&names, list->at + at)) {
 			vec_free(&names);
@@ -99,7 +100,7 @@ static int sort_names(const struct buffer *list, const char ***ret_names, size_t
 
 int xattrs_read(int fd, struct xattrs *ret)
 {
-	own_buffer list = {0}, out = {0};
+	own_buffer list = { 0 }, out = { 0 };
 	own_free const char **names = NULL;
 	size_t count = 0;
 	int r = read_names(fd, &list);
@@ -121,5 +122,5 @@ bool xattrs_equal(const struct xattrs *a, const struct xattrs *b)
 void xattrs_free(struct xattrs *xattrs)
 {
 	free(xattrs->bytes);
-	*xattrs = (struct xattrs){0};
+	*xattrs = (struct xattrs){ 0 };
 }

@@ -12,8 +12,9 @@ struct xattrs {
 };
 
 /*
- * Reads them. A file system without attributes has none (0). Names that appear in the list but cannot be read for lack of
- * permission make it fail (-EACCES ...): unreadable is not equal. -ENOMEM, -EIO ...; the caller frees with xattrs_free.
+ * Reads them. A file system without attributes has none (0). Names that appear in the list but cannot be read for
+ * lack of permission make it fail (-EACCES ...): unreadable is not equal. -EAGAIN: one went meanwhile. -ENOMEM, -EIO
+ * ...; the caller frees with xattrs_free.
  */
 MUST_CHECK int xattrs_read(int fd, struct xattrs *ret);
 

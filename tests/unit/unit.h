@@ -30,17 +30,18 @@ enum { UNIT_SECONDS = 60 };
 /* Shared with the processes the tests run in. */
 static _Atomic int *unit_skipped;
 
-/* Says that the running test cannot run here; it must return right after, before any assert. */
-#define unit_skip(...)                           \
-	do {                                     \
-		printf("SKIP %s: ", __func__);   \
-		printf(__VA_ARGS__);             \
-		printf("\n");                    \
-		fflush(stdout);                  \
-		atomic_fetch_add(unit_skipped, 1); \
+/* Says that the running test cannot run here; it must return right after. (libcheck calls a test's function NAME_fn.) */
+#define unit_skip(...)                                                           \
+	do {                                                                     \
+		printf("SKIP %.*s: ", (int)sizeof(__func__) - 4, __func__);      \
+		printf(__VA_ARGS__);                                             \
+		printf("\n");                                                    \
+		fflush(stdout);                                                  \
+		atomic_fetch_add(unit_skipped, 1);                               \
 	} while (0)
 
-static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
+/* `before` and `after`, if not NULL, run around each test, in its process. */
+static inline int unit_run_in(const char *name, const TTest *const *tests, size_t count, SFun before, SFun after)
 {
 	unit_skipped = mmap(NULL, sizeof(*unit_skipped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (unit_skipped == MAP_FAILED) {
@@ -50,6 +51,7 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
 	Suite *suite = suite_create(name);
 	TCase *cases = tcase_create(name);
 	tcase_set_timeout(cases, UNIT_SECONDS);
+	tcase_add_checked_fixture(cases, before, after);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);
@@ -60,6 +62,11 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
 	srunner_free(runner);
 	printf("%s: %d passed, %d failed, %d skipped\n", name, passed, failed, skipped);
 	return failed ? 1 : passed == 0 && skipped ? 77 : 0;
+}
+
+static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
+{
+	return unit_run_in(name, tests, count, NULL, NULL);
 }
 
 #endif
