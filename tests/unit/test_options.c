@@ -413,6 +413,82 @@ START_TEST(help_fits_a_screen)
 }
 END_TEST
 
+/* The next long option named in the manual, whose dashes are escaped, or NULL. */
+static const char *next_in_manual(const char **at, char *ret, size_t room)
+{
+	const char *found = strstr(*at, "\\-\\-");
+	size_t count = 0;
+
+	if (!found)
+		return NULL;
+	for (found += 4; *found && count + 1 < room; found++) {
+		if (*found == '\\' && found[1] == '-')
+			continue;
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *found))
+			break;
+		ret[count++] = *found;
+	}
+	ret[count] = 0;
+	*at = found;
+	return ret;
+}
+
+static char manual[1 << 17];
+
+static void read_manual(void)
+{
+	FILE *file = fopen(MANUAL, "r");
+
+	ck_assert_msg(file != NULL, "%s", MANUAL);
+	manual[fread(manual, 1, sizeof(manual) - 1, file)] = 0;
+	fclose(file);
+}
+
+START_TEST(manual_names_only_what_there_is)
+{
+	const char *at = manual;
+	char name[64], line[80];
+	size_t named = 0;
+
+	read_manual();
+	while (next_in_manual(&at, name, sizeof(name))) {
+		struct parsed parsed;
+
+		if (!*name)
+			continue;
+		snprintf(line, sizeof(line), "--%s", name);
+		parsed = parse(line);
+		ck_assert_msg(!parsed.problem.at || !strstr(parsed.problem.at, "unknown"), "%s", name);
+		named++;
+		drop(&parsed);
+	}
+	ck_assert_uint_gt(named, 30);
+}
+END_TEST
+
+START_TEST(manual_names_all_of_help)
+{
+	struct text help = { 0 };
+	char name[64], escaped[128];
+
+	read_manual();
+	options_help(&help);
+	for (const char *at = help.at; (at = strstr(at, "--")); at += 2) {
+		size_t length = strspn(at + 2, "abcdefghijklmnopqrstuvwxyz0-"), count = 0;
+
+		ck_assert_uint_lt(length, sizeof(name));
+		for (size_t i = 0; i < length + 2; i++) {
+			if (at[i] == '-')
+				escaped[count++] = '\\';
+			escaped[count++] = at[i];
+		}
+		escaped[count] = 0;
+		ck_assert_msg(strstr(manual, escaped) != NULL, "%s", escaped);
+	}
+	text_free(&help);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -432,6 +508,8 @@ int main(void)
 		mistakes_are_told_with_a_way_out,
 		no_raw_escape_comes_back,
 		help_fits_a_screen,
+		manual_names_only_what_there_is,
+		manual_names_all_of_help,
 	};
 
 	return unit_run("options", tests, countof(tests));
