@@ -25,7 +25,7 @@
 
 enum {
 	WORKERS_MOST = 4,  /* beyond it the file system's own locks decide */
-	LINE_MOST = 128,   /* exchanges in their grace, a worker */
+	LINE_MOST = 64,    /* exchanges in their grace, a worker; more only fill directories with temporary names */
 	FD_EACH = 4,       /* descriptors an exchange may hold: target, keeper, directory, and one to spare */
 	SYNC_WHOLE = 32,   /* sets on a file system from which on syncing it whole is cheaper than keeper by keeper */
 	TELL_MS = 100,
@@ -284,6 +284,10 @@ static bool read_only(const struct worker *worker, struct inode_id id)
 static int replace_path(struct worker *worker, struct proof *proof, struct path_id path)
 {
 	struct catalog *catalog = &worker->plan->catalog;
+	if (catalog_dir(catalog, (struct dir_id){ catalog_path(catalog, path)->dir })->immutable) {
+		leave_name(worker, path, DLK_STAGE_LINK, DLK_REASON_IMMUTABLE, 0);
+		return 0;
+	}
 	struct target *target = proof_target(proof)->owner;
 	struct name *name = malloc(sizeof(*name));
 	int r = name ? 0 : -ENOMEM;

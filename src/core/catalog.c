@@ -82,6 +82,7 @@ int catalog_set_dir(struct catalog *catalog, struct dir_id id, struct dir_id par
 		.domain = domain,
 		.depth = 0,
 		.root = root,
+		.immutable = stamp->immutable,
 	};
 	return 0;
 }

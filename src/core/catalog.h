@@ -45,6 +45,7 @@ struct catalog_dir {
 	uint32_t domain;
 	uint32_t depth;  /* components below the root */
 	uint32_t root;   /* index in roots */
+	bool immutable;  /* or append-only: no name in it can be replaced */
 };
 
 struct catalog_path {

@@ -53,7 +53,8 @@ static char *dir_from_root(const struct catalog *catalog, struct path_id path)
 	struct text text = { 0 };
 	catalog_dir_text(catalog, (struct dir_id){ p->dir }, &text);
 	size_t root = strlen(catalog->roots.at[dir->root].text);
-	char *relative = text.failed ? NULL : strdup(text.at ? text.at + size_min(root, text.count) : "");
+	const char *below = text.at ? text.at + size_min(root, text.count) : "";
+	char *relative = text.failed ? NULL : strdup(below + strspn(below, "/"));
 	text_free(&text);
 	return relative;
 }
@@ -221,8 +222,8 @@ static int add_group(struct dlk_plan *plan, const struct candidate_file *files, 
 /* ---- kept apart ---- */
 
 /*
- * After linking, each group is one inode (its keeper). With the words that differ ignored, the keeper of a smaller group
- * would go as well: that is what is counted.
+ * After linking, each group is one inode (its keeper). With the words that differ ignored, the keepers of all groups but the
+ * largest (of equal ones, that with the first path) would go as well: that is what is counted.
  */
 static void count_apart(struct dlk_plan *plan, const struct candidate_file *file, const struct candidate_file *main,
 			struct inode_id keeper)
@@ -246,7 +247,8 @@ static int add_groups(struct class *class)
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && !differs(&files[from], &files[to], plan->options.respect);)
 			to++;
-		if (to - from > main_size) {
+		if (to - from > main_size || (to - from == main_size &&
+					      order_files(&files[from], &files[begins[main]], &plan->catalog) < 0)) {
 			main = groups;
 			main_size = to - from;
 		}
@@ -320,12 +322,17 @@ static uint64_t count_movable(struct foresight *foresight, const struct catalog_
 	for (uint32_t at = inode->first_path; at != ID_NONE;
 	     at = catalog_path(&plan->catalog, (struct path_id){ at })->next) {
 		struct path_id path = { at };
-		if (may_write(foresight, (struct dir_id){ catalog_path(&plan->catalog, path)->dir })) {
+		struct dir_id dir = { catalog_path(&plan->catalog, path)->dir };
+		bool immutable = catalog_dir(&plan->catalog, dir)->immutable;
+		if (!immutable && may_write(foresight, dir)) {
 			movable++;
 			continue;
 		}
 		own_free char *text = catalog_path_string(&plan->catalog, path);
-		tell_error(&plan->tell, DLK_STAGE_LINK, text, EACCES);
+		if (immutable)
+			tell_skip(&plan->tell, DLK_STAGE_LINK, text, DLK_REASON_IMMUTABLE, 1);
+		else
+			tell_error(&plan->tell, DLK_STAGE_LINK, text, EACCES);
 		plan->fates[at] = DLK_FATE_LEFT;
 	}
 	return movable;

@@ -53,7 +53,7 @@ static int find_name(struct leftover *l)
 	unsigned found = 0;
 	while ((r = dir_next(&dir, &entry)) > 0) {
 		struct temp temp;
-		if (temp_parse(entry.name, entry.length, &temp) || temp_hash(entry.name) != l->says.name)
+		if (temp_parse(entry.name, entry.length, &temp) || !temp_is_name(&l->says, entry.name))
 			continue;
 		memcpy(l->name, entry.name, entry.length + 1);
 		found++;
@@ -63,9 +63,14 @@ static int find_name(struct leftover *l)
 	return r;
 }
 
+static bool is_keeper(const struct leftover *l, const struct stamp *file)
+{
+	return temp_is_keeper(&l->says, file->ino);
+}
+
 static bool is_target(const struct leftover *l)
 {
-	return l->t.ino == l->says.target && stamp_fingerprint(&l->t) == l->says.fingerprint;
+	return temp_is_target(&l->says, stamp_fingerprint(&l->t));
 }
 
 /* An open, leased candidate of a name, which must still be what was looked at. */
@@ -175,15 +180,15 @@ static int exchange_back(struct leftover *l)
 
 static int decide(struct leftover *l)
 {
-	if (l->t.ino == l->says.keeper && l->t.links > 1)
+	if (is_keeper(l, &l->t) && l->t.links > 1)
 		return drop_temp(l);
 	if (l->has_d && stamp_same_file(&l->t, &l->d))
 		return drop_temp(l);
 	if (!l->has_d || !stamp_regular(&l->d))
 		return -ESTALE;
-	if (l->t.ino == l->says.keeper || is_target(l))
+	if (is_keeper(l, &l->t) || is_target(l))
 		return drop_equal(l);
-	if (l->d.ino == l->says.keeper)
+	if (is_keeper(l, &l->d))
 		return exchange_back(l);
 	return -ESTALE;
 }

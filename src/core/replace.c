@@ -111,10 +111,9 @@ static void name_temp(struct replacer *replacer, struct replace_pending *p)
 	struct temp temp = {
 		.run = replacer->run,
 		.serial = __atomic_fetch_add(replacer->serial, 1, __ATOMIC_RELAXED),
-		.keeper = keeper->stamp.ino,
-		.target = target->stamp.ino,
-		.fingerprint = stamp_fingerprint(&target->stamp),
-		.name = temp_hash(p->place.name),
+		.keeper = temp_hash_number(keeper->stamp.ino),
+		.target = temp_hash_number(stamp_fingerprint(&target->stamp)),
+		.name = temp_hash_name(p->place.name),
 	};
 	temp_write(&temp, p->temp);
 }

@@ -68,7 +68,11 @@ static int open_dst(int dirfd, const char *dst, char *path, struct call *call)
 		*slash = '\0';
 	const char *dir = !slash ? "." : slash == path ? "/" : path;
 	call->dir = sys->openat(dirfd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	int r = call->dir < 0 ? call->dir : stamp_at(call->dir, call->name, &call->dst_stamp);
+	int r = call->dir < 0 ? call->dir : stamp_fd(call->dir, &call->dst_stamp);
+	if (!r && call->dst_stamp.immutable)
+		r = -EPERM; /* append-only: the temporary name could be made and never unlinked */
+	if (!r)
+		r = stamp_at(call->dir, call->name, &call->dst_stamp);
 	return r ? r : refuse_type(&call->dst_stamp);
 }
 
@@ -98,7 +102,7 @@ static int replace(struct call *call, struct confirm *confirm, struct proof *pro
 	uint32_t run, serial = 0;
 	int r = sys_random(&run, sizeof(run));
 	if (!r)
-		r = mount_look(call->src, &facts);
+		r = mount_look(proof_keeper(proof)->fd, &facts);
 	if (!r)
 		r = replace_init(&replacer, confirm, run, &serial, 1);
 	if (r)

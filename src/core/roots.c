@@ -52,16 +52,19 @@ static int order_files(const void *a, const void *b, void *ctx)
 
 /* ---- resolving ---- */
 
-/* A parent by the text of its path; a small cache, since lists of files come directory by directory. */
-static int parent_of(struct catalog *catalog, struct roots *roots, const char *open, const char *text, uint32_t *ret)
+/*
+ * The parent of a file, by the text of its path. Files of one directory given one after another in the order of their names share
+ * a root; any other file gets one of its own, so that the order of roots is the order of the arguments.
+ */
+static int parent_of(struct catalog *catalog, struct roots *roots, const char *open, const char *text, const char *name,
+		     uint32_t *ret)
 {
 	struct root_parent parent;
-	for (size_t back = 0; back < 8 && back < roots->parents.count; back++) {
-		uint32_t i = (uint32_t)(roots->parents.count - 1 - back);
-		if (!strcmp(catalog->roots.at[roots->parents.at[i].root].text, text)) {
-			*ret = i;
-			return 0;
-		}
+	const struct root_file *last = roots->files.count ? &roots->files.at[roots->files.count - 1] : NULL;
+	if (last && roots->parents.at[last->parent].root + 1 == catalog->roots.count && strcmp(last->name, name) < 0 &&
+	    !strcmp(catalog->roots.at[roots->parents.at[last->parent].root].text, text)) {
+		*ret = last->parent;
+		return 0;
 	}
 	own_fd int fd = sys->openat(AT_FDCWD, open, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	int r = fd < 0 ? fd : stamp_fd(fd, &parent.stamp);
@@ -101,7 +104,7 @@ static int add_file(struct catalog *catalog, struct roots *roots, const char *pa
 		return -ENOMEM;
 	struct root_file file = { .name = owned_name, .stamp = *stamp };
 	name[0] = '\0'; /* copy is the directory now, with its slash, or empty */
-	int r = parent_of(catalog, roots, copy[0] ? copy : ".", copy, &file.parent);
+	int r = parent_of(catalog, roots, copy[0] ? copy : ".", copy, owned_name, &file.parent);
 	if (!r)
 		r = vec_push(&roots->files, file);
 	if (!r)

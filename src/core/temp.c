@@ -1,67 +1,102 @@
 /* SPDX-License-Identifier: MIT */
-/* temp.c - names of temporary links: ".dedupe-link." and six numbers in hexadecimal; see temp.h */
+/* temp.c - ".dedupe-link-" and five numbers, six bits a character; see temp.h */
 #include "temp.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define PREFIX ".dedupe-link."
-enum { PREFIX_LENGTH = sizeof(PREFIX) - 1 };
+#define PREFIX ".dedupe-link-"
+
+enum {
+	PREFIX_LENGTH = sizeof(PREFIX) - 1,
+	RUN = 5, /* characters */
+	SERIAL = 4,
+	KEEPER = 7,
+	TARGET = 8,
+	NAME = 7,
+};
+
+_Static_assert(PREFIX_LENGTH + RUN + SERIAL + KEEPER + TARGET + NAME == TEMP_LENGTH, "the parts make the whole");
+
+static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz=";
+
+static uint64_t cut(uint64_t number, unsigned characters)
+{
+	return number & ((UINT64_C(1) << characters * 6) - 1);
+}
+
+static char *put(char *at, uint64_t number, unsigned characters)
+{
+	for (unsigned i = characters; i-- > 0; number >>= 6)
+		at[i] = alphabet[number & 63];
+	return at + characters;
+}
+
+/* Returns what follows, or NULL for a character that is not ours. */
+static const char *take(const char *at, unsigned characters, uint64_t *ret)
+{
+	uint64_t number = 0;
+	for (unsigned i = 0; i < characters; i++) {
+		const char *digit = memchr(alphabet, at[i], sizeof(alphabet) - 1);
+		if (!digit)
+			return NULL;
+		number = number << 6 | (uint64_t)(digit - alphabet);
+	}
+	*ret = number;
+	return at + characters;
+}
 
 void temp_write(const struct temp *temp, char ret_name[TEMP_ROOM])
 {
-	snprintf(ret_name, TEMP_ROOM, PREFIX "%08x.%08x.%016llx.%016llx.%016llx.%016llx", (unsigned)temp->run,
-		 (unsigned)temp->serial, (unsigned long long)temp->keeper, (unsigned long long)temp->target,
-		 (unsigned long long)temp->fingerprint, (unsigned long long)temp->name);
-}
-
-static bool parse_hex(const char *digits, size_t length, uint64_t *ret)
-{
-	uint64_t value = 0;
-	for (size_t i = 0; i < length; i++) {
-		char c = digits[i];
-		if (c >= '0' && c <= '9')
-			value = value << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return false;
-	}
-	*ret = value;
-	return true;
+	memcpy(ret_name, PREFIX, PREFIX_LENGTH);
+	char *at = ret_name + PREFIX_LENGTH;
+	at = put(at, temp->run, RUN);
+	at = put(at, temp->serial, SERIAL);
+	at = put(at, temp->keeper, KEEPER);
+	at = put(at, temp->target, TARGET);
+	at = put(at, temp->name, NAME);
+	*at = '\0';
 }
 
 bool temp_parse(const char *name, size_t length, struct temp *ret)
 {
-	static const unsigned char widths[] = { 8, 8, 16, 16, 16, 16 };
-	uint64_t values[countof(widths)];
-
-	if (length != TEMP_LENGTH || memcmp(name, PREFIX, PREFIX_LENGTH))
+	struct temp temp;
+	if (length != TEMP_LENGTH || memcmp(name, PREFIX, PREFIX_LENGTH) != 0)
 		return false;
-	const char *at = name + PREFIX_LENGTH;
-	for (size_t i = 0; i < countof(widths); i++) {
-		if (i && *at++ != '.')
-			return false;
-		if (!parse_hex(at, widths[i], &values[i]))
-			return false;
-		at += widths[i];
-	}
-	*ret = (struct temp){
-		.run = (uint32_t)values[0],
-		.serial = (uint32_t)values[1],
-		.keeper = values[2],
-		.target = values[3],
-		.fingerprint = values[4],
-		.name = values[5],
-	};
-	return true;
+	const char *at = take(name + PREFIX_LENGTH, RUN, &temp.run);
+	at = at ? take(at, SERIAL, &temp.serial) : NULL;
+	at = at ? take(at, KEEPER, &temp.keeper) : NULL;
+	at = at ? take(at, TARGET, &temp.target) : NULL;
+	at = at ? take(at, NAME, &temp.name) : NULL;
+	if (at)
+		*ret = temp;
+	return at != NULL;
 }
 
-/* FNV-1a with a finalizer: simple, stable, and only a hint (recovery checks inodes, not names). */
-uint64_t temp_hash(const char *name)
+uint64_t temp_hash_number(uint64_t number)
+{
+	return mix64(number + 1);
+}
+
+/* FNV-1a with a finalizer: simple and stable. */
+uint64_t temp_hash_name(const char *name)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
 	return mix64(hash);
+}
+
+bool temp_is_keeper(const struct temp *temp, uint64_t ino)
+{
+	return temp->keeper == cut(temp_hash_number(ino), KEEPER);
+}
+
+bool temp_is_target(const struct temp *temp, uint64_t fingerprint)
+{
+	return temp->target == cut(temp_hash_number(fingerprint), TARGET);
+}
+
+bool temp_is_name(const struct temp *temp, const char *name)
+{
+	return temp->name == cut(temp_hash_name(name), NAME);
 }
