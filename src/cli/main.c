@@ -34,7 +34,8 @@ struct session {
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
-	int result; /* of the library */
+	uint64_t errors; /* told until now */
+	int result;      /* of the library */
 	int64_t duration_ns;
 };
 
@@ -55,7 +56,8 @@ static void observe(void *ctx, const struct dlk_event *event)
 	struct session *session = ctx;
 
 	if (event->kind == DLK_EVENT_PHASE || event->kind == DLK_EVENT_PROGRESS) {
-		session->at = *event;
+		if (event->phase != DLK_PHASE_DONE)
+			session->at = *event;
 		if (signals_asked_for_progress())
 			say_progress(session);
 		return;
@@ -66,6 +68,7 @@ static void observe(void *ctx, const struct dlk_event *event)
 			text_add_quoted(&session->locked, event->path);
 		return;
 	}
+	session->errors += event->kind == DLK_EVENT_ERROR;
 	issues_note(&session->issues, event);
 }
 
@@ -86,6 +89,8 @@ static int scan_and_apply(struct session *session)
 		r = dlk_apply(session->plan);
 	if (session->plan)
 		session->tally = *dlk_plan_tally(session->plan);
+	else
+		session->tally.errors = session->errors;
 	return r;
 }
 
@@ -278,6 +283,8 @@ static int run(struct session *session)
 	if (options->verb == OPTIONS_VERSION)
 		return print_text(add_version);
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
+	if (options_advice(options) && !options->quiet)
+		out_complain("%s", options_advice(options));
 	signals_watch();
 	work(session);
 	return report(session);

@@ -708,6 +708,16 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *ret_p
 	return r;
 }
 
+const char *options_advice(const struct options *options)
+{
+	size_t count = options->filters.count;
+
+	if (count && options->filters.at[count - 1].verdict == DLK_INCLUDE)
+		return "an include that no exclude follows changes nothing: -i GLOB -e '*' takes only what GLOB "
+		       "matches";
+	return NULL;
+}
+
 void options_free(struct options *options)
 {
 	for (size_t i = 0; i < options->texts.count; i++)

@@ -31,6 +31,9 @@ struct options {
  */
 MUST_CHECK int options_parse(int argc, char **argv, struct options *ret, struct text *ret_problem);
 
+/* A word on options that do not do what somebody may expect of them; NULL: none. */
+const char *options_advice(const struct options *options);
+
 void options_free(struct options *options);
 
 /* Appends what --help prints. */

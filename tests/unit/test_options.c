@@ -197,6 +197,26 @@ START_TEST(filters_stay_in_order)
 }
 END_TEST
 
+START_TEST(include_without_effect_is_told)
+{
+	static const struct {
+		const char *line;
+		bool told;
+	} lines[] = {
+		{ "a", false },		    { "-e x a", false },	    { "-i x -e y a", false },
+		{ "-i x a", true },	    { "-e x -i y a", true },	    { "--include-regex x a", true },
+	};
+
+	for (size_t i = 0; i < countof(lines); i++) {
+		struct parsed parsed = parse(lines[i].line);
+
+		ck_assert_int_eq(parsed.result, 0);
+		ck_assert_msg((options_advice(&parsed.options) != NULL) == lines[i].told, "%s", lines[i].line);
+		drop(&parsed);
+	}
+}
+END_TEST
+
 START_TEST(the_rest_is_taken)
 {
 	struct parsed parsed = parse("-x -r -vv --wait --max-depth 3 -j 4 --max-links 100 --json --color=never a");
@@ -499,6 +519,7 @@ int main(void)
 		policies_add_up_from_left_to_right,
 		last_keep_policy_counts,
 		filters_stay_in_order,
+		include_without_effect_is_told,
 		the_rest_is_taken,
 		help_and_version_need_no_path,
 		paths_come_from_a_file,
