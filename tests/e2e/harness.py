@@ -84,7 +84,19 @@ class Run:
         return self.json["issues"]
 
     def about(self):
-        return "%r\nexit %d\n--- out\n%s\n--- err\n%s" % (self.command, self.status, self.out[-4000:], self.err[-4000:])
+        return "%r\nexit %d\n--- out\n%s\n--- err\n%s" % (self.command, self.status, short(self.out), short(self.err))
+
+
+def short(text):
+    return text if len(text) < 2000 else text[:1200] + "\n[...]\n" + text[-600:]
+
+
+def settle(path):
+    """Waits until space is allocated and given back on the file system of path; on others nothing is waited for."""
+    fd = os.open(path, os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
+        os.sync()
+    os.close(fd)
 
 
 # ---- trees looked at

@@ -5,7 +5,7 @@ import random
 import shutil
 import stat
 
-from harness import SLOW, TOP, Failed, Look, differences, load, named
+from harness import SLOW, TOP, Failed, Look, differences, load, named, settle
 
 maketree = load(os.path.join(TOP, "tools", "maketree"))
 oracle = load(os.path.join(TOP, "tools", "oracle"))
@@ -91,10 +91,10 @@ def steady(run):
 
 def one_tree(t, seed):
     rng = random.Random("options %d" % seed)
-    top = os.path.join(os.path.realpath(t.top), str(seed))
+    top = os.path.join(os.path.realpath(t.top), "memory" if seed % 2 else "disk", str(seed))
     maketree.make(top, seed, files=rng.choice([10, 40, 60, 90]))
     os.symlink("in", os.path.join(top, "link-to-in"))
-    os.sync()
+    settle(top)
     arguments, options = choose(rng)
     roots = choose_roots(rng, top)
     arguments += ["--"] + roots
@@ -136,6 +136,11 @@ def check_sets(t, run, sets):
 def test(t):
     count = int(os.environ.get("DEDUPE_TREES", "24" if SLOW else "150"))
     first = int(os.environ.get("DEDUPE_SEED", "1"))
+    # Half of the trees on the file system at hand, half on tmpfs where one can be had.
+    os.mkdir(t.path("disk"))
+    os.mkdir(t.path("memory"))
+    if os.environ.get("DEDUPE_OWN_MOUNTS") == "1":
+        t.tmpfs("memory", "size=256m")
     workers = min(os.cpu_count() or 1, count)
     children = []
     for worker in range(workers):

@@ -2,6 +2,8 @@
 """A dry run touches nothing and gives the figures of the real run that follows, to the byte."""
 import os
 
+from harness import settle
+
 VARYING = ("seconds", "duration_ns", "bytes_read", "dry_run")
 
 
@@ -17,7 +19,7 @@ def test(t):
         file.truncate(1 << 20)
     with open(t.path("in/hole2"), "wb") as file:
         file.write(bytes(1 << 20))
-    os.sync()
+    settle(t.top)
     before = t.look()
     dry = t.json("-n", "in")
     t.untouched(before)

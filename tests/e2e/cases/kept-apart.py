@@ -3,6 +3,8 @@
 import os
 import re
 
+from harness import settle
+
 
 def test(t):
     t.need_root()
@@ -18,7 +20,7 @@ def test(t):
     t.write("time/b", t.random(4096, 3), mtime=2 * 10**18)
     t.write("xattr/a", t.random(4096, 4))
     t.write("xattr/b", t.random(4096, 4), xattrs={"user.a": b"1"})
-    os.sync()
+    settle(t.top)
     size = {name: os.lstat(t.path(name)).st_blocks * 512 for name in ("owner/b", "mode/b", "mode/c", "both/b", "time/b",
                                                                       "xattr/b")}
     before = t.look()

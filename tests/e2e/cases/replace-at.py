@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 
-from harness import PROGRAM, SLOW
+from harness import PROGRAM, SLOW, settle
 
 FOLLOW, NO_SYNC = 1, 2
 AT_FDCWD = -100
@@ -43,7 +43,7 @@ def test(t):
     os.symlink("src", "to-src")
     os.symlink("dst", "dir/to-dst")
     os.mkfifo("fifo")
-    os.sync()
+    settle(t.top)
 
     # What it refuses.
     refuses(t, call, errno.EISDIR, "dir", "src")

@@ -2,9 +2,11 @@
 """bytes_saved is what statfs shows, to the byte, on a fresh ext4."""
 import os
 
+from harness import settle
+
 
 def free_bytes(path):
-    os.sync()
+    settle(path)
     found = os.statvfs(path)
     return found.f_bfree * found.f_frsize
 

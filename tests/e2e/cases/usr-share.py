@@ -2,8 +2,9 @@
 """A copy of real files next to a copy of itself: every duplicate is linked, diff -r finds nothing, df agrees."""
 import os
 import shutil
+import stat
 
-from harness import SLOW
+from harness import SLOW, settle
 
 
 def gather(top, limit):
@@ -25,22 +26,27 @@ def gather(top, limit):
 
 
 def free_bytes(path):
-    os.sync()
+    settle(path)
     found = os.statvfs(path)
     return found.f_bfree * found.f_frsize
 
 
+def directory_bytes(look):
+    """What the directories themselves occupy: one that is full grows for a temporary name, and ext4 never shrinks it."""
+    return sum(status.st_blocks * 512 for status, _, _ in look.entries.values() if stat.S_ISDIR(status.st_mode))
+
+
 def test(t):
     place = t.image("ext4", 1500)
-    gather(t.path("image/one"), (20 if SLOW else 120) << 20)
+    gather(t.path("image/one"), (10 if SLOW else 50) << 20)
     t.sh("cp", "-a", t.path("image/one"), t.path("image/two"))
     t.sh("cp", "-a", t.path("image/one"), t.path("untouched"))
     before = free_bytes(place)
     look = t.look("image")
     done = t.json("image/one", "image/two")
     t.figures(done, errors=0)
-    t.same_contents(look)
-    t.equal(free_bytes(place) - before, done.summary["bytes_saved"], "df")
+    grown = directory_bytes(t.same_contents(look)) - directory_bytes(look)
+    t.equal(free_bytes(place) - before + grown, done.summary["bytes_saved"], "df")
     alone = [sorted(names) for names in t.look("image").shared() if len(names) == 1
              and look.entries[next(iter(names))][0].st_size > 0]
     t.equal(alone, [], "files without a partner")
