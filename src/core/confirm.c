@@ -42,6 +42,24 @@ void confirm_free(struct confirm *confirm)
 
 /* ---- candidates ---- */
 
+/* Looks at a file's mount when it is another than the last one's: a run goes through few. */
+static int look_at_mount(struct confirm *confirm, const struct candidate *candidate)
+{
+	if (candidate->stamp.dev == confirm->mount.dev && candidate->stamp.mount == confirm->mount.mount)
+		return 0;
+	return mount_look(candidate->fd, &confirm->mount);
+}
+
+/* A lease wherever its refusal means something, though on some file systems it does not bind every writer. */
+static int take_lease(struct confirm *confirm, struct candidate *candidate)
+{
+	int r = look_at_mount(confirm, candidate);
+	if (!r && confirm->mount.leases_here)
+		r = lease_take(candidate->fd, &candidate->lease);
+	candidate->weaker = candidate->lease.state == LEASE_NONE || !confirm->mount.leases;
+	return r;
+}
+
 int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 {
 	struct candidate *candidate = calloc(1, sizeof(*candidate));
@@ -57,8 +75,7 @@ int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 	if (!r && !stamp_regular(&candidate->stamp))
 		r = -ENOTSUP;
 	if (!r)
-		r = lease_take(fd, &candidate->lease);
-	candidate->weaker = candidate->lease.state == LEASE_NONE;
+		r = take_lease(confirm, candidate);
 	if (!r)
 		r = stamp_fd(fd, &candidate->stamp); /* again: only what was seen under the lease counts */
 	if (!r && confirm->xattrs)

@@ -13,6 +13,7 @@
 
 #include "../../include/dedupe-link.h"
 #include "../sys/lease.h"
+#include "../sys/mount.h"
 #include "../sys/stamp.h"
 #include "../sys/xattr.h"
 #include "tell.h"
@@ -23,7 +24,7 @@ struct candidate {
 	struct lease lease;
 	struct stamp stamp;     /* as last known to be right: moved forward only by our own steps */
 	struct xattrs xattrs;   /* only when asked for */
-	bool weaker;            /* no lease could be had */
+	bool weaker;            /* no lease could be had, or none that binds every writer */
 	bool spoiled;           /* in use or changed: nothing more is done with it */
 	bool durable;           /* its data is known to be on disk */
 	int error;              /* why the comparison left it out: a negative errno, or 0 */
@@ -42,6 +43,7 @@ struct confirm {
 	bool xattrs;              /* must be equal */
 	void (*between)(void *ctx); /* NULL, or called every few milliseconds of a long comparison */
 	void *ctx;
+	struct mount_facts mount; /* of the file opened last */
 	char *buffers;            /* two of CONFIRM_CHUNK */
 	uint64_t rounds;
 	uint64_t bytes_read;

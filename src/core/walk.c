@@ -708,6 +708,7 @@ struct journey {
 	struct walk *walk;
 	struct seen seen;
 	uint32_t next_id;
+	uint32_t first_walked;          /* directories before it are only places of file roots */
 	VEC(struct crossing) crossings; /* a queue: `crossed` of them are done */
 	size_t crossed;
 	VEC(uint64_t) devs;             /* walked so far */
@@ -741,7 +742,7 @@ static int gather_visited(struct journey *journey, uint64_t dev, struct stamp **
 	bool known = false;
 	for (size_t i = 0; i < journey->devs.count; i++)
 		known |= journey->devs.at[i] == dev;
-	for (uint32_t i = 0; known && i < catalog->dirs.count; i++) {
+	for (uint32_t i = journey->first_walked; known && i < catalog->dirs.count; i++) {
 		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ i });
 		struct stamp stamp = { .ino = dir->ino };
 		if (dir->ino && catalog->domains.at[dir->domain].dev == dev && vec_push(&visited, stamp)) {
@@ -858,6 +859,21 @@ static void starts_free(struct entry *starts)
 	}
 }
 
+/* Whether this very directory was walked before, through another mount: then its names are counted already. */
+static bool walked(const struct journey *journey, const struct stamp *stamp)
+{
+	const struct catalog *catalog = journey->walk->catalog;
+	bool known = false;
+	for (size_t i = 0; i < journey->devs.count; i++)
+		known |= journey->devs.at[i] == stamp->dev;
+	for (uint32_t i = journey->first_walked; known && i < catalog->dirs.count; i++) {
+		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ i });
+		if (dir->ino == stamp->ino && catalog->domains.at[dir->domain].dev == stamp->dev)
+			return true;
+	}
+	return false;
+}
+
 static int domain_of(struct journey *journey, int fd, struct mount_facts *ret_facts, uint32_t *ret_domain)
 {
 	int r = mount_look(fd, ret_facts);
@@ -883,6 +899,8 @@ static int walk_roots(struct journey *journey, size_t first, bool *done)
 		if (done[i] || dir->stamp.mount != like->mount || dir->stamp.dev != like->dev)
 			continue;
 		done[i] = true;
+		if (walked(journey, &dir->stamp))
+			continue;
 		int fd = -1;
 		int failed = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
 		if (!failed && !starts) {
@@ -930,7 +948,7 @@ static int walk_crossing(struct journey *journey, const struct crossing *crossin
 		close_fd(&fd);
 		return 0;
 	}
-	if (roots_has_dir(journey->walk->roots, &stamp)) {
+	if (roots_has_dir(journey->walk->roots, &stamp) || walked(journey, &stamp)) {
 		close_fd(&fd);
 		return 0;
 	}
@@ -1033,6 +1051,7 @@ int walk_run(struct walk *walk)
 {
 	struct journey journey = { .walk = walk };
 	int r = walk_file_roots(&journey);
+	journey.first_walked = journey.next_id;
 	if (!r && walk->options->max_depth)
 		r = walk_dir_roots(&journey);
 	while (!r && journey.crossed < journey.crossings.count) {
