@@ -353,13 +353,20 @@ void proof_free(struct proof *proof)
 	free(proof);
 }
 
+/* What they were to each other and to the rest of their wave is remembered: others of it are still to be proven. */
 int confirm_again(struct confirm *confirm, const struct proof *proof)
 {
 	struct candidate *pair[] = { proof->keeper, proof->target };
+	struct candidate before[] = { *pair[0], *pair[1] };
 	int r = confirm_compare(confirm, pair, countof(pair));
-	if (r)
-		return r;
-	if (pair[0]->error || pair[1]->error)
-		return pair[0]->error ? pair[0]->error : pair[1]->error;
-	return confirm_equal(pair[0], pair[1]) ? 0 : -EILSEQ;
+	if (!r)
+		r = pair[0]->error ? pair[0]->error : pair[1]->error;
+	if (!r && !confirm_equal(pair[0], pair[1]))
+		r = -EILSEQ;
+	for (size_t i = 0; i < countof(pair); i++) {
+		pair[i]->round = before[i].round;
+		pair[i]->group = before[i].group;
+		pair[i]->error = before[i].error;
+	}
+	return r;
 }

@@ -31,7 +31,7 @@ struct lease {
 /*
  * Takes a read lease on fd. 0 with state LEASE_HELD; 0 with state LEASE_NONE where none can be had (not the owner and
  * no CAP_LEASE, or a file system without leases); -EAGAIN: in use, somebody has it open for writing; -ENOMEM. NFS
- * says EAGAIN for ever to a client without a delegation: do not ask where mount_facts.leases is false.
+ * says EAGAIN for ever to a client without a delegation: do not ask where mount_facts.leases_here is false.
  */
 MUST_CHECK int lease_take(int fd, struct lease *ret);
 

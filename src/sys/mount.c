@@ -17,7 +17,7 @@
 struct kind {
 	uint32_t magic;
 	uint32_t link_limit;
-	bool dirent_ino_true, shares_extents, leases;
+	bool dirent_ino_true, shares_extents, leases, leases_here;
 };
 
 /*
@@ -25,29 +25,30 @@ struct kind {
  * ext2, 3 and 4 share one magic), XFS_MAXLINK 2^31 - 1, BTRFS_LINK_MAX 65535. An overlay's is that of its upper
  * layer.
  *
- * Leases: on network and FUSE file systems they bind at best the writers on this machine, so those are not listed. An
- * overlay gives a lease on its own inode while a shared writable mapping is held on the one below (seen on 6.18: test_sys
- * with TMPDIR on an overlay and this line changed).
+ * Leases: on network and FUSE file systems they bind at best the writers on this machine. An overlay gives a lease on its
+ * own inode while a shared writable mapping is held on the one below (seen on 6.18: test_sys with TMPDIR on an overlay
+ * and this line changed). Both still show who opens a file above; a network file system's answer may say nothing at all.
  *
  * Entries' inode numbers: btrfs gives the entry of a subvolume another number than its root's inode, but that is a
  * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
  * "Inode properties").
  */
 static const struct kind kinds[] = {
-	{ EXT4_SUPER_MAGIC, 65000, true, false, true },
-	{ XFS_SUPER_MAGIC, 2147483647, true, true, true },
-	{ BTRFS_SUPER_MAGIC, 65535, true, true, true },
-	{ TMPFS_MAGIC, UINT32_MAX, true, false, true },
-	{ RAMFS_MAGIC, UINT32_MAX, true, false, true },
-	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true },
-	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false },
-	{ MAGIC_ZFS, UINT32_MAX, false, true, true },
-	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, true },
+	{ EXT4_SUPER_MAGIC, 65000, true, false, true, true },
+	{ XFS_SUPER_MAGIC, 2147483647, true, true, true, true },
+	{ BTRFS_SUPER_MAGIC, 65535, true, true, true, true },
+	{ TMPFS_MAGIC, UINT32_MAX, true, false, true, true },
+	{ RAMFS_MAGIC, UINT32_MAX, true, false, true, true },
+	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true, true },
+	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false, true },
+	{ FUSE_SUPER_MAGIC, UINT32_MAX, false, true, false, true },
+	{ MAGIC_ZFS, UINT32_MAX, false, true, true, true },
+	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, true, true },
 };
 
 static const struct kind *kind_of(uint32_t magic)
 {
-	static const struct kind unknown = { 0, UINT32_MAX, false, true, false };
+	static const struct kind unknown = { 0, UINT32_MAX, false, true, false, false };
 	for (size_t i = 0; i < countof(kinds); i++)
 		if (kinds[i].magic == magic)
 			return &kinds[i];
@@ -74,6 +75,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.dirent_ino_true = kind->dirent_ino_true,
 		.shares_extents = kind->shares_extents,
 		.leases = kind->leases,
+		.leases_here = kind->leases_here,
 	};
 	return 0;
 }

@@ -16,7 +16,8 @@ struct mount_facts {
 	bool read_only;
 	bool dirent_ino_true;   /* d_ino equals st_ino here (not at mount points), see speed: names already seen */
 	bool shares_extents;    /* reflinks are possible: ask extent_shared before counting bytes as freed */
-	bool leases;            /* a local file system: leases can be hoped for */
+	bool leases;            /* leases bind every writer */
+	bool leases_here;       /* leases bind at least those who open a file through this mount: worth taking */
 };
 
 /* About the file system that fd (any open descriptor, O_PATH too) lies on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fence promises: what the kernel says is passed on as it is, what it lacks is stood in for, and nothing leads out of
- * a tree. Each test has a directory of its own below $TMPDIR (or /tmp), open as `top`, and removed at the end.
+ * The fence promises: what the kernel says is passed on as it is, what it lacks is stood in for, and nothing leads out
+ * of a tree. Each test has a directory of its own below $TMPDIR (or /tmp), open as `top`, and removed at the end.
  */
 #include "unit.h"
 
@@ -469,15 +469,15 @@ START_TEST(mount_knows_file_systems_by_type)
 		uint32_t magic;
 		struct mount_facts facts;
 	} rows[] = {
-		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, false, true } },
-		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, true, true } },
-		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, true, true } },
-		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, true } },
-		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false } },
-		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false } },
-		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false } },
-		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false } },
-		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, true, false } },
+		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, false, true, true } },
+		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, true, true, true } },
+		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, true, true, true } },
+		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, true, true } },
+		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, true } },
+		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false } },
+		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, true } },
+		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false } },
+		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, true, false, false } },
 	};
 	struct stamp stamp;
 	ck_assert_int_eq(stamp_fd(top, &stamp), 0);
@@ -496,6 +496,7 @@ START_TEST(mount_knows_file_systems_by_type)
 			ck_assert_int_eq(got.dirent_ino_true, rows[i].facts.dirent_ino_true);
 			ck_assert_int_eq(got.shares_extents, rows[i].facts.shares_extents);
 			ck_assert_int_eq(got.leases, rows[i].facts.leases);
+			ck_assert_int_eq(got.leases_here, rows[i].facts.leases_here);
 		}
 	}
 }
