@@ -53,17 +53,19 @@ START_TEST(arena_strings_stay_where_they_are)
 	uint32_t *handles = calloc(COUNT, sizeof(*handles));
 	char name[32];
 	const char *first = NULL;
+	int wrong = 0; /* one ck_assert costs more than all the rest of a round */
 	for (int i = 0; i < COUNT; i++) {
 		int length = snprintf(name, sizeof(name), "name-%d", i);
-		ck_assert_int_eq(arena_add(&arena, name, (size_t)length, &handles[i]), 0);
+		wrong += arena_add(&arena, name, (size_t)length, &handles[i]) != 0;
 		if (i == 0)
 			first = arena_at(&arena, handles[0]);
 	}
 	ck_assert_uint_gt(arena.block_count, 2);
 	for (int i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "name-%d", i);
-		ck_assert_str_eq(arena_at(&arena, handles[i]), name);
+		wrong += strcmp(arena_at(&arena, handles[i]), name) != 0;
 	}
+	ck_assert_int_eq(wrong, 0);
 	ck_assert_ptr_eq(arena_at(&arena, handles[0]), first);
 	ck_assert_uint_eq(arena_bytes(&arena), arena.block_count * (size_t)ARENA_BLOCK + arena.block_room * sizeof(char *));
 	arena_free(&arena);
@@ -108,11 +110,13 @@ END_TEST
 START_TEST(vec_keeps_its_elements)
 {
 	VEC(uint64_t) numbers = { 0 };
+	int wrong = 0;
 	for (uint64_t i = 0; i < 100000; i++)
-		ck_assert_int_eq(vec_push(&numbers, i * i), 0);
+		wrong += vec_push(&numbers, i * i) != 0;
 	ck_assert_uint_eq(numbers.count, 100000);
 	for (uint64_t i = 0; i < 100000; i++)
-		ck_assert_uint_eq(numbers.at[i], i * i);
+		wrong += numbers.at[i] != i * i;
+	ck_assert_int_eq(wrong, 0);
 	vec_free(&numbers);
 	ck_assert_ptr_null(numbers.at);
 	ck_assert_uint_eq(numbers.room, 0);
@@ -139,6 +143,7 @@ START_TEST(seq_never_moves_and_begins_zeroed)
 		char b[5];
 	};
 	struct seq seq;
+	int wrong = 0;
 	seq_init(&seq, sizeof(struct element));
 	ck_assert_int_eq(seq_resize(&seq, 1), 0);
 	struct element *first = seq_at(&seq, 0);
@@ -149,7 +154,8 @@ START_TEST(seq_never_moves_and_begins_zeroed)
 	ck_assert_ptr_eq(seq_at(&seq, 0), first);
 	ck_assert_uint_eq(first->a, 99);
 	for (size_t i = 1; i < seq.count; i++)
-		ck_assert_uint_eq(((struct element *)seq_at(&seq, i))->a, 0);
+		wrong += ((struct element *)seq_at(&seq, i))->a != 0;
+	ck_assert_int_eq(wrong, 0);
 	ck_assert_int_eq(seq_resize(&seq, 5), 0);
 	ck_assert_uint_eq(seq.count, 3 * SEQ_SEGMENT + 1);
 	seq_free(&seq);

@@ -25,12 +25,12 @@
 
 #include "../../src/base/base.h"
 
-enum { UNIT_SECONDS = 60 };
+enum { UNIT_SECONDS = 120 }; /* sanitizers, on a busy machine */
 
 /* Shared with the processes the tests run in. */
 static _Atomic int *unit_skipped;
 
-/* Says that the running test cannot run here; it must return right after. (libcheck calls a test's function NAME_fn.) */
+/* Says that the running test cannot run here; it must return right after. libcheck calls the function NAME_fn. */
 #define unit_skip(...)                                                           \
 	do {                                                                     \
 		printf("SKIP %.*s: ", (int)sizeof(__func__) - 4, __func__);      \
