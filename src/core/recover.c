@@ -143,15 +143,16 @@ static int drop_temp(struct leftover *l)
 /*
  * D is the recorded keeper and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
  * target with a write in it. It goes back to D when nobody uses D; what D was must come out, and is unlinked as an extra
- * link of the keeper only while it has another.
+ * link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write, anybody can make a
+ * name like T, and must not get a file of theirs put in another's place.
  */
 static int exchange_back(struct leftover *l)
 {
 	struct candidate *d = NULL;
 	struct stamp now;
 	int r = open_candidate(l, l->name, &l->d, &d);
-	if (!r && d->stamp.links < 2)
-		r = -ESTALE; /* the keeper's last name: then D is not surely only our link */
+	if (!r && (l->t.uid != l->d.uid || l->t.gid != l->d.gid || d->stamp.links < 2))
+		r = -ESTALE; /* the latter: the keeper's last name: then D is not surely only our link */
 	if (!r) {
 		sys->sleep(REPLACE_GRACE);
 		if (lease_probe(&d->lease) == LEASE_BROKEN)

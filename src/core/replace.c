@@ -167,6 +167,7 @@ static int look(struct replace_pending *p)
 		return r;
 	if (!stamp_untouched(&now, &target->stamp))
 		return -ESTALE;
+	p->looked = sys->now();
 	if (lease_look(&keeper->lease) == LEASE_BROKEN) {
 		keeper->spoiled = true;
 		return -EBUSY;
@@ -409,8 +410,8 @@ static enum dlk_reason verify(struct replace_pending *p)
 	if (stamp_at(p->place.dirfd, p->temp, &now) || !stamp_same_version(&now, &target->stamp) ||
 	    now.links != target->stamp.links)
 		return DLK_REASON_CHANGED;
-	if (target->lease.state == LEASE_HELD && sys->now() - target->lease.seen > lease_patience())
-		return DLK_REASON_IN_USE; /* stalled so long that the lease may have come and gone */
+	if (sys->now() - p->looked > lease_patience())
+		return DLK_REASON_IN_USE; /* stalled so long that a lease, K's too, may have been gone before the exchange */
 	if (lease_look(&target->lease) == LEASE_BROKEN)
 		return DLK_REASON_IN_USE;
 	target->stamp = now;

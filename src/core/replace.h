@@ -40,6 +40,7 @@ struct replace_pending {
 	struct proof *proof;
 	struct stamp put;   /* what our last exchange put at the name */
 	char temp[TEMP_ROOM];
+	int64_t looked;     /* sys->now() before the leases were looked at for the last time before the exchange */
 	int64_t exchanged;  /* sys->now() after it */
 	bool over;          /* without exchange: `temp` was made of the target before a plain rename */
 };
