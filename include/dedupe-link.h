@@ -8,9 +8,9 @@
  *
  * Conventions. Functions return 0 or a negative errno; what they produce comes last and is called ret_...;
  * outputs change only on success. Sizes are bytes, times nanoseconds. Paths are bytes without NUL, in any
- * encoding. The library never prints, never exits and has no global state but the disposition of SIGIO, which is
- * set to ignored while dlk_apply(), dlk_recover() or dlk_replace_at() run, if it was the default (a broken file
- * lease would otherwise end the process).
+ * encoding. The library never prints and never exits. Two things of the process it changes: SIGIO is ignored while
+ * dlk_apply(), dlk_recover() or dlk_replace_at() run, if it had its default disposition (a broken file lease would end
+ * the process); and the soft limit of open descriptors is raised to the hard one.
  */
 #ifndef DEDUPE_LINK_H
 #define DEDUPE_LINK_H
