@@ -15,13 +15,14 @@ void pool_run(unsigned threads, void (*work)(void *ctx, unsigned worker), void *
 
 /*
  * The two halves of it, for a caller with other work to do meanwhile: starts up to `threads` threads and returns how
- * many could be (perhaps none); pool_end joins them.
+ * many could be (perhaps none), numbered from 1; pool_end joins them.
  */
 struct pool {
 	struct pool_member *members;
 	unsigned started;
 };
-MUST_CHECK unsigned pool_begin(struct pool *ret_pool, unsigned threads, void (*work)(void *ctx, unsigned worker), void *ctx);
+MUST_CHECK unsigned pool_begin(struct pool *ret_pool, unsigned threads, void (*work)(void *ctx, unsigned worker),
+			       void *ctx);
 void pool_end(struct pool *pool);
 
 /* Processors this process may use (its affinity mask), at least 1. */

@@ -7,8 +7,10 @@
  */
 #include "mount.h"
 
+#include <errno.h>
 #include <linux/magic.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* Missing from <linux/magic.h> of Linux 6.1. */
 #define MAGIC_ZFS      0x2fc12fc1
@@ -25,9 +27,10 @@ struct kind {
  * ext2, 3 and 4 share one magic), XFS_MAXLINK 2^31 - 1, BTRFS_LINK_MAX 65535. An overlay's is that of its upper
  * layer.
  *
- * Leases: on network and FUSE file systems they bind at best the writers on this machine. An overlay gives a lease on its
- * own inode while a shared writable mapping is held on the one below (seen on 6.18: test_sys with TMPDIR on an overlay
- * and this line changed). Both still show who opens a file above; a network file system's answer may say nothing at all.
+ * Leases: on network and FUSE file systems they bind at best the writers on this machine. An overlay gives a lease on
+ * its own inode while a shared writable mapping is held on the one below (seen on 6.18: test_sys with TMPDIR on an
+ * overlay and this line changed). Both still show who opens a file above; a network file system's answer may say
+ * nothing at all.
  *
  * Entries' inode numbers: btrfs gives the entry of a subvolume another number than its root's inode, but that is a
  * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
@@ -55,6 +58,15 @@ static const struct kind *kind_of(uint32_t magic)
 	return &unknown;
 }
 
+/*
+ * A read-only subvolume or snapshot of btrfs lies on a mount that may be written: statfs does not tell, asking for write access
+ * does, even root (fs/btrfs/inode.c, btrfs_permission).
+ */
+static bool read_only(int fd, const struct statfs *statfs)
+{
+	return statfs->f_flags & ST_RDONLY || sys->faccessat(fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == -EROFS;
+}
+
 int mount_look(int fd, struct mount_facts *ret)
 {
 	struct stamp stamp;
@@ -71,7 +83,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.dev = stamp.dev,
 		.mount = stamp.mount,
 		.link_limit = kind->link_limit,
-		.read_only = statfs.f_flags & ST_RDONLY,
+		.read_only = read_only(fd, &statfs),
 		.dirent_ino_true = kind->dirent_ino_true,
 		.shares_extents = kind->shares_extents,
 		.leases = kind->leases,
