@@ -17,6 +17,7 @@
 
 #include "../base/fail.h"
 #include "../base/pool.h"
+#include "../sys/extent.h"
 #include "account.h"
 #include "confirm.h"
 #include "plan.h"
@@ -247,6 +248,8 @@ static void open_wave(struct worker *worker, const struct inode_id *inodes, size
 		int r = open_inode(worker, inodes[i], &ret[i], &reason);
 		if (r)
 			ret[i] = NULL;
+		else
+			ret[i]->shared = plan_shared(worker->plan, inodes[i]);
 		if (r && reason == DLK_REASON_NONE)
 			leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, r);
 		else if (r)
@@ -467,12 +470,23 @@ static struct candidate *file_of(struct open_class *class, struct inode_id id)
 	return NULL;
 }
 
+/* Which bytes of a file others share, asked before any of its class goes: see plan_shared. */
+static void ask_shared(struct worker *worker, struct candidate *file)
+{
+	const struct catalog *catalog = &worker->plan->catalog;
+	const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ file->inode });
+	if (catalog_domain(catalog, inode)->shares_extents && extent_shared(file->fd, &file->shared))
+		file->shared = 0;
+}
+
 /* A set made of files that are open and compared already. */
 static void link_open_set(struct worker *worker, struct open_class *class, const struct inode_id *inodes, size_t count)
 {
 	struct candidate *files[SIFT_UNDECIDED];
 	for (size_t i = 0; i < count; i++)
 		files[i] = file_of(class, inodes[i]);
+	for (size_t i = 1; i < count; i++)
+		ask_shared(worker, files[i]);
 	struct candidate *keeper = files[0];
 	link_wave(worker, &keeper, inodes + 1, files + 1, count - 1);
 	candidate_release(keeper);
@@ -647,7 +661,6 @@ static void choose_domain(struct worker *worker, size_t unit)
 		worker->replacer.no_exchange = false;
 	worker->replacer.domain = domain;
 	worker->replacer.synced = apply->synced[domain];
-	worker->replacer.shares_extents = plan->catalog.domains.at[domain].shares_extents;
 }
 
 static void work(void *ctx, unsigned number)

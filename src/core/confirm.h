@@ -31,7 +31,7 @@ struct candidate {
 	unsigned refs;
 	bool gone;              /* its last link went (core/replace.c) */
 	uint64_t moved;         /* names of it that were replaced (core/replace.c) */
-	uint64_t shared;        /* bytes in shared extents, asked before its last name goes (core/replace.c) */
+	uint64_t shared;        /* bytes in shared extents, as it was before anything was replaced */
 	uint64_t round;         /* of the comparison it took part in last; 0: none */
 	uint32_t group;         /* candidates of one round and one group are equal */
 	uint32_t inode;         /* the caller's: which inode of the catalog it is */

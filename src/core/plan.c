@@ -350,38 +350,62 @@ static uint64_t shared_bytes(struct foresight *foresight, const struct catalog_i
 	return shared;
 }
 
-static void foresee_set(struct foresight *foresight, const struct plan_set *set)
+static int order_shared(const void *a, const void *b)
 {
+	const struct plan_shared *x = a, *y = b;
+	return order_numbers(x->inode.v, y->inode.v);
+}
+
+uint64_t plan_shared(const struct dlk_plan *plan, struct inode_id inode)
+{
+	struct plan_shared key = { .inode = inode };
+	const struct plan_shared *found = NULL;
+	if (plan->shared.count)
+		found = bsearch(&key, plan->shared.at, plan->shared.count, sizeof(key), order_shared);
+	return found ? found->bytes : 0;
+}
+
+static int foresee_set(struct foresight *foresight, const struct plan_set *set)
+{
+	int r = 0;
 	struct dlk_plan *plan = foresight->plan;
 	uint64_t before = plan->tally.links_made;
-	for (uint32_t i = 1; i < set->count; i++) {
-		const struct catalog_inode *inode = catalog_inode(&plan->catalog, plan->members.at[set->first + i]);
+	for (uint32_t i = 1; i < set->count && !r; i++) {
+		struct inode_id id = plan->members.at[set->first + i];
+		const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
 		uint64_t names = count_movable(foresight, inode);
 		bool last = names >= inode->links;
+		struct plan_shared shared = { id, last ? shared_bytes(foresight, inode) : 0 };
+		if (shared.bytes)
+			r = vec_push(&plan->shared, shared);
 		account_add(&plan->tally, &(struct account_inode){
 						  .blocks = inode->blocks,
-						  .shared = last ? shared_bytes(foresight, inode) : 0,
+						  .shared = shared.bytes,
 						  .names = names,
 						  .last = last,
 					  });
 	}
 	plan->tally.sets += plan->tally.links_made > before;
+	return r;
 }
 
 int plan_foresee(struct dlk_plan *plan)
 {
 	struct foresight foresight = { .plan = plan };
+	int r = 0;
 	if (geteuid() != 0) {
 		foresight.access = calloc(plan->catalog.dirs.count + 1, 1);
 		if (!foresight.access)
 			return -ENOMEM;
 	}
 	reach_init(&foresight.reach, &plan->catalog, size_min(64, sys_descriptors() / 2));
-	for (size_t i = 0; i < plan->sets.count; i++)
-		foresee_set(&foresight, &plan->sets.at[i]);
+	for (size_t i = 0; i < plan->sets.count && !r; i++)
+		r = foresee_set(&foresight, &plan->sets.at[i]);
+	if (plan->shared.count)
+		qsort(plan->shared.at, plan->shared.count, sizeof(*plan->shared.at), order_shared);
 	reach_free(&foresight.reach);
 	free(foresight.access);
-	return 0;
+	return r;
 }
 
 /* ---- order ---- */

@@ -20,6 +20,12 @@ struct plan_set {
 	uint32_t count; /* at least 2 */
 };
 
+/* Bytes of a file that lie in extents shared with other files, as they were before anything was replaced. */
+struct plan_shared {
+	struct inode_id inode;
+	uint64_t bytes;
+};
+
 struct dlk_plan {
 	struct dlk_options options;
 	struct catalog catalog;
@@ -31,6 +37,7 @@ struct dlk_plan {
 	struct lock *lock; /* NULL for a dry run */
 	VEC(struct inode_id) members;
 	VEC(struct plan_set) sets;
+	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
 	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
 	bool applied;
 	pthread_mutex_t mutex; /* members, sets and tally, while several threads apply */
@@ -48,6 +55,12 @@ MUST_CHECK int plan_add_class(struct dlk_plan *plan, const struct sift_member *m
  * they would be), and what each set would free. Fills the tally. -ENOMEM.
  */
 MUST_CHECK int plan_foresee(struct dlk_plan *plan);
+
+/*
+ * Bytes of a target that it shared with other files when the plan was made; 0 for a member of an undecided class. Dropping one of two
+ * that share makes the other look unshared some time later: asked then, a run would tell other figures than its dry run.
+ */
+uint64_t plan_shared(const struct dlk_plan *plan, struct inode_id inode);
 
 /* Brings the sets into the order of their keepers' paths. */
 void plan_sort(struct dlk_plan *plan);

@@ -168,6 +168,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 	sift_free(&plan->sift);
 	vec_free(&plan->members);
 	vec_free(&plan->sets);
+	vec_free(&plan->shared);
 	free(plan->fates);
 	catalog_free(&plan->catalog);
 	rule_free(plan->rule);
