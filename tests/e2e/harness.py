@@ -247,7 +247,7 @@ class Case:
 
     def need_mounts(self):
         if os.environ.get("DEDUPE_OWN_MOUNTS") != "1":
-            self.skip("no mount namespace can be had: needs root and CAP_SYS_ADMIN")
+            self.skip("no mount namespace of our own can be had (needs root, CAP_SYS_ADMIN, no chroot)")
 
     def sh(self, *command, check=True):
         """Runs another program; its failure is set-up trouble and skips the case."""
