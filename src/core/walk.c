@@ -353,15 +353,29 @@ static void found_dir(struct reading *reading, const struct dir_entry *entry)
 		reading->last = child;
 }
 
+/*
+ * A file on another device than its directory belongs to a layer of an overlay whose layers lie on several file systems. A
+ * link copies it up, and what was opened and compared is then another file than what was linked.
+ */
+static bool may_link(const struct stamp *file, uint64_t dev, uint64_t mount, enum dlk_reason *ret_why)
+{
+	if (file->mount == mount && file->dev == dev)
+		return true;
+	/* something is mounted on the file: it cannot be renamed */
+	*ret_why = file->mount != mount ? DLK_REASON_MOUNT_POINT : DLK_REASON_CROSS_DEVICE;
+	return false;
+}
+
 static void found_stamp(struct reading *reading, const struct dir_entry *entry, const struct stamp *stamp)
 {
 	struct phase *phase = reading->walker->phase;
 	if (!rule_takes_size(phase->walk->rule, stamp->size))
 		return;
-	if (stamp->mount != reading->frame->stamp.mount) { /* something is mounted on the file: it cannot be renamed */
+	enum dlk_reason why;
+	if (!may_link(stamp, reading->frame->stamp.dev, reading->frame->stamp.mount, &why)) {
 		struct text text = { 0 };
 		frame_text(phase, reading->frame, entry->name, &text);
-		tell_skip(phase->walk->tell, DLK_STAGE_WALK, text.at, DLK_REASON_MOUNT_POINT, 1);
+		tell_skip(phase->walk->tell, DLK_STAGE_WALK, text.at, why, 1);
 		text_free(&text);
 		return;
 	}
@@ -986,8 +1000,10 @@ static int take_file_root(struct journey *journey, const struct root_file *file,
 	if (walk->temps_only || temp_parse(file->name, strlen(file->name), &temp) ||
 	    !rule_takes_file(walk->rule, file->name, file->name) || !rule_takes_size(walk->rule, file->stamp.size))
 		return 0;
-	if (file->stamp.mount != walk->catalog->domains.at[domain].mount) {
-		tell_skip(walk->tell, DLK_STAGE_ROOT, file->name, DLK_REASON_MOUNT_POINT, 1);
+	const struct mount_facts *facts = &walk->catalog->domains.at[domain];
+	enum dlk_reason why;
+	if (!may_link(&file->stamp, facts->dev, facts->mount, &why)) {
+		tell_skip(walk->tell, DLK_STAGE_ROOT, file->name, why, 1);
 		return 0;
 	}
 	walk->files++;
