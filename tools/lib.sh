@@ -96,7 +96,8 @@ require() {
 	exit 1
 }
 
-# build DIRECTORY COMPILER OPTION...: configures (again, if need be) and compiles. What it says goes to stderr.
+# build DIRECTORY COMPILER OPTION...: configures (again, if need be) and compiles all, or only the target named by $only.
+# What it says goes to stderr.
 build() {
 	local dir=$1 compiler=$2
 	shift 2
@@ -107,7 +108,7 @@ build() {
 		[ ! -e "$dir" ] || rm -rf "$dir" || return 1
 		CC=$compiler meson setup "$dir" "$@" >&2 || return 1
 	fi
-	meson compile -C "$dir" >&2 || return 1
+	meson compile -C "$dir" ${only:+"$only"} >&2 || return 1
 	give_back "$dir"
 }
 
