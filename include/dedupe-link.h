@@ -217,6 +217,7 @@ struct dlk_plan_visitor {
  * finds equal files and makes a plan. Trouble with single files is told as events, counted, and goes on.
  *
  * Errors: -ENOENT no path could be read; -EAGAIN another run holds the lock (will_apply without wait); -ENOMEM;
+ * -EIO, -EMFILE and the like: the paths could not be locked (told);
  * -EINVAL a filter that does not compile; -ECANCELED stopped by options->stop. On success the caller owns
  * *ret_plan and frees it with dlk_plan_free(). `options` is copied, what it points to is borrowed until the plan
  * is freed.

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "../base/fail.h"
 #include "../sys/mount.h"
 
 enum { ALONE_MOST = 64, DEPTH_MOST = 4096, WAIT_MS = 100 };
@@ -66,6 +67,16 @@ static int add(struct lock *lock, int fd, const struct stamp *stamp, bool alone,
 	return r;
 }
 
+/*
+ * Whether a directory that could not be opened is simply not ours to lock. Any other trouble may have passed when the walk
+ * comes to it, which would then go on without a lock.
+ */
+static bool out_of_reach(int r)
+{
+	enum fail_kind kind = fail_kind(r);
+	return kind == FAIL_DENIED || kind == FAIL_GONE || kind == FAIL_SWAPPED;
+}
+
 static int open_dir(int dirfd, const char *path, int *ret_fd, struct stamp *ret_stamp)
 {
 	own_fd int fd = sys->openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
@@ -75,7 +86,7 @@ static int open_dir(int dirfd, const char *path, int *ret_fd, struct stamp *ret_
 	return r;
 }
 
-/* Every directory above `from`, up to where ".." leads to itself. What cannot be opened is passed through without a lock. */
+/* Every directory above `from`, up to where ".." leads to itself. What may not be opened is passed through without a lock. */
 static int add_above(struct lock *lock, int from)
 {
 	struct stamp stamp, last;
@@ -83,16 +94,19 @@ static int add_above(struct lock *lock, int from)
 	int r = at < 0 ? at : stamp_fd(at, &last);
 	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
 		int up = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0), fd;
-		if (up < 0)
-			return 0; /* not searchable: nobody could come down this way either, for this user */
+		if (up < 0) /* not searchable: nobody could come down this way either, for this user */
+			return out_of_reach(up) ? 0 : up;
 		close_fd(&at);
 		at = up;
 		r = stamp_fd(at, &stamp);
 		if (r || (stamp_same_file(&stamp, &last) && stamp.mount == last.mount))
 			break;
 		last = stamp;
-		if (!open_dir(at, ".", &fd, &stamp))
+		r = open_dir(at, ".", &fd, &stamp);
+		if (!r)
 			r = add(lock, fd, &stamp, false, NULL);
+		else if (out_of_reach(r))
+			r = 0;
 	}
 	return r;
 }
@@ -171,7 +185,9 @@ static int add_through(struct lock *lock, const struct mount_line *other, const 
 	text_puts(&path, other->point);
 	text_puts(&path, "/");
 	text_puts(&path, root + strlen(other->root));
-	if (!path.failed && !open_dir(AT_FDCWD, path.at, &fd, &stamp)) {
+	if (path.failed) {
+		r = -ENOMEM;
+	} else if (!open_dir(AT_FDCWD, path.at, &fd, &stamp)) {
 		r = add_above(lock, fd);
 		if (!r)
 			r = add(lock, fd, &stamp, false, NULL);
@@ -224,17 +240,22 @@ static int add_alone(struct lock *lock, int fd, const struct stamp *stamp, const
 	return r;
 }
 
-static int add_root(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp)
+/* *ret_refused: why it may not be opened, if so. */
+static int add_root(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp,
+		    int *ret_refused)
 {
 	int fd;
 	int r = roots_open(catalog, root, stamp, true, &fd);
+	if (r && out_of_reach(r))
+		*ret_refused = r;
 	if (r)
-		return r == -ENOMEM ? r : 0; /* not readable: it will not be walked, and the walk says so */
+		return out_of_reach(r) ? 0 : r;
 	return add_alone(lock, fd, stamp, catalog->roots.at[root].open);
 }
 
 /* Of many roots the top directory of each mount is locked instead: more than needed, but one descriptor. */
-static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp)
+static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp,
+		     int *ret_refused)
 {
 	struct stamp top = *stamp, up;
 	for (size_t i = 0; i < lock->dirs.count; i++)
@@ -251,21 +272,35 @@ static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t 
 		close_fd(&at);
 		at = steal_fd(&above);
 	}
-	int fd;
-	if (at < 0 || open_dir(at, ".", &fd, &top))
-		return 0;
+	int fd = -1;
+	if (at >= 0 && (!r || out_of_reach(r)))
+		r = open_dir(at, ".", &fd, &top);
+	if (r && out_of_reach(r))
+		*ret_refused = r;
+	if (r)
+		return out_of_reach(r) ? 0 : r;
 	return add_alone(lock, fd, &top, catalog->roots.at[root].open);
 }
 
-static int gather(struct lock *lock, const struct catalog *catalog, const struct roots *roots)
+/*
+ * A root directory that may not be opened is marked, so that the walk does not come to it without a lock either. The directory of
+ * a file that was named may well be one that can be searched but not read.
+ */
+static int gather(struct lock *lock, const struct catalog *catalog, struct roots *roots, struct tell *tell)
 {
-	bool many = roots->dirs.count + roots->parents.count > ALONE_MOST;
+	size_t dirs = roots->dirs.count, count = dirs + roots->parents.count;
+	uint32_t root = 0;
 	int r = 0;
-	for (size_t i = 0; i < roots->dirs.count && !r; i++)
-		r = (many ? add_mount : add_root)(lock, catalog, roots->dirs.at[i].root, &roots->dirs.at[i].stamp);
-	for (size_t i = 0; i < roots->parents.count && !r; i++)
-		r = (many ? add_mount : add_root)(lock, catalog, roots->parents.at[i].root, &roots->parents.at[i].stamp);
-	return r;
+	for (size_t i = 0; i < count && !r; i++) {
+		int refused = 0, *error = i < dirs ? &roots->dirs.at[i].error : &refused;
+		const struct stamp *stamp = i < dirs ? &roots->dirs.at[i].stamp : &roots->parents.at[i - dirs].stamp;
+		root = i < dirs ? roots->dirs.at[i].root : roots->parents.at[i - dirs].root;
+		r = (count > ALONE_MOST ? add_mount : add_root)(lock, catalog, root, stamp, error);
+	}
+	if (!r || r == -ENOMEM)
+		return r;
+	tell_error(tell, DLK_STAGE_LOCK, catalog->roots.at[root].open, r);
+	return r == -ENOENT || r == -EAGAIN ? -EIO : r; /* these say something else to who called */
 }
 
 static int order_held(const void *a, const void *b)
@@ -305,12 +340,12 @@ static const char *name_of(const struct lock *lock, size_t taken)
 	return ".";
 }
 
-int lock_take(const struct catalog *catalog, const struct roots *roots, struct tell *tell, bool wait, struct lock **ret)
+int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool wait, struct lock **ret)
 {
 	struct lock *lock = calloc(1, sizeof(*lock));
 	if (!lock)
 		return -ENOMEM;
-	int r = gather(lock, catalog, roots);
+	int r = gather(lock, catalog, roots, tell);
 	if (!r && lock->dirs.count)
 		qsort(lock->dirs.at, lock->dirs.count, sizeof(*lock->dirs.at), order_held);
 	size_t taken = 0;
@@ -336,7 +371,11 @@ int lock_take_dir(int dirfd, struct lock **ret)
 	struct lock *lock = calloc(1, sizeof(*lock));
 	struct stamp stamp;
 	int fd, r = lock ? 0 : -ENOMEM;
-	if (!r && !open_dir(dirfd, ".", &fd, &stamp)) {
+	if (!r)
+		r = open_dir(dirfd, ".", &fd, &stamp);
+	if (r) {
+		r = out_of_reach(r) ? 0 : r;
+	} else {
 		r = add_above(lock, fd);
 		if (!r)
 			r = add_bound(lock, &stamp);

@@ -16,9 +16,10 @@ struct lock;
 
 /*
  * Locks the roots. -EAGAIN when another run holds one of them or a part of it, told as an error event with its path; with `wait` it
- * waits instead (-ECANCELED when stopped meanwhile). A directory above that may not be opened is left out.
+ * waits instead (-ECANCELED when stopped meanwhile). A directory above that may not be opened is left out, a
+ * root directory is marked, so that it is not walked; any other trouble is told, and returned.
  */
-MUST_CHECK int lock_take(const struct catalog *catalog, const struct roots *roots, struct tell *tell, bool wait,
+MUST_CHECK int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool wait,
 			 struct lock **ret);
 /* Locks one open directory (O_PATH will do) and what is above it, all shared: no run over it can begin. -EAGAIN, -ENOMEM. */
 MUST_CHECK int lock_take_dir(int dirfd, struct lock **ret);

@@ -13,6 +13,7 @@
 
 struct root_dir {
 	uint32_t root; /* index in catalog->roots */
+	int error;     /* why it could not be opened to be locked (core/lock.c): then it is not walked; or 0 */
 	struct stamp stamp;
 };
 

@@ -916,7 +916,9 @@ static int walk_roots(struct journey *journey, size_t first, bool *done)
 		if (walked(journey, &dir->stamp))
 			continue;
 		int fd = -1;
-		int failed = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
+		int failed = dir->error;
+		if (!failed)
+			failed = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
 		if (!failed && !starts) {
 			failed = domain_of(journey, fd, &facts, &domain);
 			if (failed)
