@@ -27,6 +27,7 @@ struct candidate {
 	bool weaker;            /* no lease could be had, or none that binds every writer */
 	bool spoiled;           /* in use or changed: nothing more is done with it */
 	bool durable;           /* its data is known to be on disk */
+	int unsynced;           /* what syncing it failed with: it is not asked again (core/replace.c) */
 	int error;              /* why the comparison left it out: a negative errno, or 0 */
 	unsigned refs;
 	bool gone;              /* its last link went (core/replace.c) */
@@ -84,6 +85,8 @@ struct proof;
  */
 MUST_CHECK int confirm_prove(struct confirm *confirm, struct candidate *keeper, struct candidate *target,
 			     struct proof **ret_proof);
+/* Whether a candidate's attributes are still those that were compared (0 when none were). -ESTALE: not; errors of reading. */
+MUST_CHECK int confirm_attributes(const struct confirm *confirm, const struct candidate *candidate);
 struct candidate *proof_keeper(const struct proof *proof);
 struct candidate *proof_target(const struct proof *proof);
 /* Another proof of the same, with references of its own. -ENOMEM. */

@@ -96,10 +96,12 @@ static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
 {
 	if (keeper->durable || replacer->no_sync)
 		return 0;
+	if (keeper->unsynced) /* the kernel may have dropped what it could not write, and would say yes now (fsync(2)) */
+		return keeper->unsynced;
 	bool covered = replacer->synced != INT64_MIN && keeper->stamp.ctime < replacer->synced - FRESH * NS_PER_S;
 	int r = covered ? 0 : sys->fdatasync(keeper->fd);
-	if (!r)
-		keeper->durable = true;
+	keeper->durable = !r;
+	keeper->unsynced = r;
 	return r;
 }
 
@@ -150,9 +152,9 @@ static int unstage(const struct replace_pending *p, struct candidate *file)
 
 /*
  * 0 when all is as it was compared; -EBUSY in use; -ESTALE changed; else trouble. The look at T is the look at K: T must be K,
- * with one link more and nothing else different.
+ * with one link more and nothing else different. Our link moved K's ctime, so its attributes are read again.
  */
-static int look(struct replace_pending *p)
+static int look(struct replacer *replacer, struct replace_pending *p)
 {
 	struct candidate *keeper = proof_keeper(p->proof), *target = proof_target(p->proof);
 	struct stamp now;
@@ -162,7 +164,9 @@ static int look(struct replace_pending *p)
 	if (!stamp_same_version(&now, &keeper->stamp) || now.links != keeper->stamp.links + 1)
 		return -ESTALE;
 	keeper->stamp = now;
-	r = stamp_at(p->place.dirfd, p->place.name, &now);
+	r = confirm_attributes(replacer->confirm, keeper);
+	if (!r)
+		r = stamp_at(p->place.dirfd, p->place.name, &now);
 	if (r)
 		return r;
 	if (!stamp_untouched(&now, &target->stamp))
@@ -262,6 +266,8 @@ static int put_back_loop(struct replace_pending *p, struct replace_outcome *outc
 		if (!stamp_same_file(&at_name, &p->put)) /* somebody saved over D, or moved our link and made another D */
 			return drop_or_keep(p, &proof_target(p->proof)->stamp, outcome, name, room);
 		r = put_back(p);
+		if (r == -ENOENT)
+			continue; /* deleted just now: the look sees it */
 		if (r)
 			return r;
 		if (p->over)
@@ -295,8 +301,11 @@ static void undo(struct replacer *replacer, struct replace_pending *p, enum dlk_
 
 /* ---- 8 grace, 9 probe and drop, 10 account ---- */
 
-/* Why the old file must not be dropped now, or DLK_REASON_NONE. */
-static enum dlk_reason probe(struct replace_pending *p)
+/*
+ * Why the old file must not be dropped now, or DLK_REASON_NONE. An attribute set between look and exchange moved a ctime that the
+ * exchange moved as well, so attributes are read again.
+ */
+static enum dlk_reason probe(struct replacer *replacer, struct replace_pending *p)
 {
 	struct candidate *target = proof_target(p->proof);
 	struct stamp now;
@@ -304,12 +313,12 @@ static enum dlk_reason probe(struct replace_pending *p)
 		return DLK_REASON_IN_USE;
 	if (stamp_at(p->place.dirfd, p->temp, &now) || !stamp_untouched(&now, &target->stamp))
 		return DLK_REASON_CHANGED;
-	return DLK_REASON_NONE;
+	return confirm_attributes(replacer->confirm, target) ? DLK_REASON_CHANGED : DLK_REASON_NONE;
 }
 
 /*
- * Somebody opened the old file after the last look. Its name is gone, so what they write would be lost with their descriptor:
- * let them write, and when they have, keep a copy.
+ * Somebody opened the old file after the last look. The name they opened leads elsewhere now, so what they write would be lost with
+ * their descriptor, or show at the file's other names only: let them write, and when they have, keep a copy.
  */
 static void rescue(struct replace_pending *p, struct replace_outcome *outcome, char *name, size_t room)
 {
@@ -364,7 +373,7 @@ static void drop(struct replacer *replacer, struct replace_pending *p)
 	target->moved++;
 	if (!outcome.error) {
 		target->gone = note_drop(target) == 0;
-		if (target->gone && lease_look(&target->lease) == LEASE_BROKEN)
+		if (lease_look(&target->lease) == LEASE_BROKEN)
 			rescue(p, &outcome, name, sizeof(name));
 	}
 	tell_done(replacer, p, &outcome);
@@ -372,7 +381,7 @@ static void drop(struct replacer *replacer, struct replace_pending *p)
 
 static void settle(struct replacer *replacer, struct replace_pending *p)
 {
-	enum dlk_reason reason = probe(p);
+	enum dlk_reason reason = probe(replacer, p);
 	if (reason == DLK_REASON_NONE)
 		drop(replacer, p);
 	else
@@ -506,6 +515,27 @@ static int give_up(struct replacer *replacer, struct replace_pending *p, enum dl
 	return 0;
 }
 
+/*
+ * Without room for T, those in line are finished first: each holds a temporary name in its directory, and the bytes of an
+ * old file. A link that could not be made may have moved K's ctime (ext4 does so).
+ */
+static int stage_keeper(struct replacer *replacer, struct replace_pending *p)
+{
+	struct candidate *keeper = proof_keeper(p->proof), *target = proof_target(p->proof);
+	int r = stage(replacer, p, keeper->fd);
+	if (r)
+		note_exchange(keeper);
+	if ((r != -ENOSPC && r != -EDQUOT) || !replacer->line_count)
+		return r;
+	replace_settle_all(replacer);
+	if (keeper->spoiled || target->spoiled)
+		return -EBUSY;
+	r = stage(replacer, p, keeper->fd);
+	if (r)
+		note_exchange(keeper);
+	return r;
+}
+
 int replace_name(struct replacer *replacer, const struct replace_place *place, struct proof *proof)
 {
 	struct candidate *keeper = proof_keeper(proof), *target = proof_target(proof);
@@ -523,10 +553,10 @@ int replace_name(struct replacer *replacer, const struct replace_place *place, s
 	r = sync_keeper(replacer, keeper);
 	if (r)
 		return give_up(replacer, &p, DLK_STAGE_SYNC, r == -EROFS ? -EIO : r);
-	r = stage(replacer, &p, keeper->fd);
+	r = stage_keeper(replacer, &p);
 	if (r)
 		return give_up(replacer, &p, DLK_STAGE_LINK, r);
-	r = look(&p);
+	r = look(replacer, &p);
 	if (!r)
 		r = exchange(replacer, &p);
 	if (r) {
