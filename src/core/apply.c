@@ -359,7 +359,7 @@ static void tell_unproven(struct worker *worker, struct inode_id id, const struc
 
 /*
  * The keeper is full. The target in hand keeps for those that follow, unless some of its names have moved already: then the
- * rest of them stay.
+ * rest of them stay. Either way its names are told: they were to be replaced.
  */
 static void next_keeper(struct worker *worker, struct candidate **keeper, struct inode_id id, struct candidate *target)
 {
@@ -370,6 +370,9 @@ static void next_keeper(struct worker *worker, struct candidate **keeper, struct
 	candidate_release(*keeper);
 	candidate_unref(*keeper);
 	*keeper = candidate_ref(target);
+	const struct catalog_inode *inode = catalog_inode(&worker->plan->catalog, id);
+	own_free char *path = catalog_path_string(&worker->plan->catalog, (struct path_id){ inode->first_path });
+	tell_skip(&worker->plan->tell, DLK_STAGE_LINK, path, DLK_REASON_LINK_LIMIT, inode->names);
 	keep_names(worker->plan, id);
 }
 
