@@ -324,6 +324,19 @@ int confirm_prove(struct confirm *confirm, struct candidate *keeper, struct cand
 	return proof_share(&(struct proof){ keeper, target }, ret_proof);
 }
 
+int confirm_attributes(const struct confirm *confirm, const struct candidate *candidate)
+{
+	struct xattrs now;
+	if (!confirm->xattrs)
+		return 0;
+	int r = xattrs_read(candidate->fd, &now);
+	if (r)
+		return r;
+	r = xattrs_equal(&now, &candidate->xattrs) ? 0 : -ESTALE;
+	xattrs_free(&now);
+	return r;
+}
+
 int proof_share(const struct proof *proof, struct proof **ret_proof)
 {
 	struct proof *copy = malloc(sizeof(*copy));
