@@ -96,10 +96,12 @@ static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
 {
 	if (keeper->durable || replacer->no_sync)
 		return 0;
+	if (keeper->unsynced) /* the kernel may have dropped what it could not write, and would say yes now (fsync(2)) */
+		return keeper->unsynced;
 	bool covered = replacer->synced != INT64_MIN && keeper->stamp.ctime < replacer->synced - FRESH * NS_PER_S;
 	int r = covered ? 0 : sys->fdatasync(keeper->fd);
-	if (!r)
-		keeper->durable = true;
+	keeper->durable = !r;
+	keeper->unsynced = r;
 	return r;
 }
 
