@@ -176,33 +176,43 @@ class Plant:
 # ---- the run
 
 
+def stopping(t, stop, *arguments, without="", threads="1"):
+    """Runs the variant, with stop(CALL) before each call that modifies something. Returns exit status and output."""
+    if not os.access(CUT, os.X_OK):
+        t.skip("%s is not there: set DEDUPE_BUILD" % CUT)
+    tell, told = os.pipe()
+    go, goes = os.pipe()
+    environment = dict(os.environ, DEDUPE_CUT_TELL=str(told), DEDUPE_CUT_GO=str(go), DEDUPE_CUT_WITHOUT=without)
+    with open(os.path.join(t.scratch, "output"), "w+b") as output:
+        child = subprocess.Popen([CUT, "-j", threads, *arguments], env=environment, stdin=subprocess.DEVNULL, cwd=t.top,
+                                 stdout=output, stderr=subprocess.STDOUT, pass_fds=(told, go))
+        os.close(told)
+        os.close(go)
+        try:
+            with os.fdopen(tell, encoding="ascii") as lines:
+                for line in lines:
+                    stop(line.strip())
+                    os.write(goes, b"g")
+        finally:
+            os.close(goes)  # a program that waits at a stop ends then
+            child.wait()
+        output.seek(0)
+        return child.returncode, output.read().decode(errors="replace")
+
+
 class Cuts:
     """Runs the variant on the disk's tree, cutting the power at its calls."""
 
-    def __init__(self, disk, neighbour=True, without="", arguments=(), every=1, kill_at=None):
+    def __init__(self, disk, neighbour=True, without="", every=1):
         self.disk, self.t, self.every = disk, disk.t, every
         self.calls, self.copies = [], []  # copies: (stop, call, path)
         self.neighbour = Neighbour(disk) if neighbour else None
-        tell, told = os.pipe()
-        go, goes = os.pipe()
-        environment = dict(os.environ, DEDUPE_CUT_TELL=str(told), DEDUPE_CUT_GO=str(go), DEDUPE_CUT_WITHOUT=without)
-        command = [CUT, "-j", "1", "-q", *arguments, os.path.join(disk.place, "tree")]
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, pass_fds=(told, go))
-        os.close(told)
-        os.close(go)
-        with os.fdopen(tell, encoding="ascii") as lines:
-            for line in lines:
-                self.stop(line.strip())
-                os.write(goes, b"g")
-        self.output = child.communicate()[0].decode(errors="replace")
-        self.status = child.returncode
-        os.close(goes)
+        status, output = stopping(self.t, self.stop, "-q", os.path.join(disk.place, "tree"), without=without)
         self.stop("end", True)
         if self.neighbour:
             self.neighbour.end()
-        if self.status:
-            raise harness.Failed("exit %d: %s" % (self.status, self.output))
+        if status:
+            raise harness.Failed("exit %d: %s" % (status, output))
 
     def stop(self, call, last=False):
         number = len(self.calls)
