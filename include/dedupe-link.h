@@ -70,7 +70,7 @@ enum dlk_event_kind {
 	DLK_EVENT_ERROR,    /* something could not be read or linked: `stage`, `path`, `error`; counts as an error */
 	DLK_EVENT_SKIP,     /* a name left as it was: `stage`, `path`, `reason`; no error */
 	DLK_EVENT_NOTE,     /* something worth one line: `reason`, `path` */
-	DLK_EVENT_LINKED,   /* a name was replaced: `path`, and `other`, a name of the keeper */
+	DLK_EVENT_LINKED,   /* a name was replaced: `path`, and `other`, a name of the keeper; only with tell_links */
 };
 
 enum dlk_phase { DLK_PHASE_WALK, DLK_PHASE_RECOVER, DLK_PHASE_HASH, DLK_PHASE_LINK, DLK_PHASE_DONE };
@@ -143,6 +143,7 @@ struct dlk_options {
 	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
+	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
 };

@@ -142,7 +142,7 @@ static void tell_linked_name(struct worker *worker, const struct name *name, con
 	struct dlk_plan *plan = worker->plan;
 	struct inode_id keeper = { proof_keeper(proof)->inode };
 	own_free char *path = NULL, *other = NULL;
-	if (!plan->options.observe)
+	if (!plan->options.tell_links)
 		return;
 	path = catalog_path_string(&plan->catalog, name->path);
 	other = catalog_path_string(&plan->catalog, (struct path_id){ catalog_inode(&plan->catalog, keeper)->first_path });
