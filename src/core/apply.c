@@ -56,6 +56,7 @@ struct worker {
 	struct confirm confirm;
 	struct replacer replacer;
 	uid_t euid;
+	VEC(struct inode_id) crossed; /* of the set in hand: the kernel made no link of the keeper beside them */
 };
 
 /* An inode being replaced, until its last name is settled. */
@@ -259,6 +260,13 @@ static void open_wave(struct worker *worker, const struct inode_id *inodes, size
 
 /* ---- replacing ---- */
 
+static void note_crossing(struct worker *worker, struct path_id path, uint32_t domain)
+{
+	own_free char *text = catalog_path_string(&worker->plan->catalog, path);
+	if (!__atomic_exchange_n(&worker->apply->crossed[domain], true, __ATOMIC_RELAXED))
+		tell_note(&worker->plan->tell, DLK_REASON_CROSS_DEVICE, text, NULL);
+}
+
 /* The kernel makes no link here, for a reason that will not pass. */
 static void refuse(struct worker *worker, struct path_id path, int r)
 {
@@ -270,9 +278,7 @@ static void refuse(struct worker *worker, struct path_id path, int r)
 		leave_name(worker, path, DLK_STAGE_LINK, DLK_REASON_READ_ONLY, first ? r : 0);
 		return;
 	}
-	own_free char *text = catalog_path_string(catalog, path);
-	if (!__atomic_exchange_n(&apply->crossed[domain], true, __ATOMIC_RELAXED))
-		tell_note(&worker->plan->tell, DLK_REASON_CROSS_DEVICE, text, NULL);
+	note_crossing(worker, path, domain);
 	leave_name(worker, path, DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
 }
 
@@ -283,7 +289,7 @@ static bool read_only(const struct worker *worker, struct inode_id id)
 	return __atomic_load_n(&worker->apply->read_only[domain], __ATOMIC_RELAXED);
 }
 
-/* One name. 0, or -EMLINK with nothing done. */
+/* One name. 0; or -EMLINK, and for a target's first name -EXDEV, with nothing done. */
 static int replace_path(struct worker *worker, struct proof *proof, struct path_id path)
 {
 	struct catalog *catalog = &worker->plan->catalog;
@@ -311,13 +317,16 @@ static int replace_path(struct worker *worker, struct proof *proof, struct path_
 		return 0;
 	target->left--;
 	name_free(name);
-	if (r == -EMLINK)
+	if (r == -EMLINK || (r == -EXDEV && target->left == 1 && !proof_target(proof)->moved))
 		return r;
 	refuse(worker, path, r);
 	return 0;
 }
 
-/* All names of a proven target. -EMLINK: the keeper is full; names not begun stay as planned. */
+/*
+ * All names of a proven target. -EMLINK: the keeper is full; names not begun stay as planned. -EXDEV: no link of the keeper can
+ * be made there; all stay as planned.
+ */
 static int replace_target(struct worker *worker, struct inode_id id, struct proof *proof)
 {
 	struct dlk_plan *plan = worker->plan;
@@ -361,6 +370,14 @@ static void tell_unproven(struct worker *worker, struct inode_id id, const struc
  * The keeper is full. The target in hand keeps for those that follow, unless some of its names have moved already: then the
  * rest of them stay. Either way its names are told: they were to be replaced.
  */
+static void stay(struct worker *worker, struct inode_id id, enum dlk_reason reason)
+{
+	const struct catalog_inode *inode = catalog_inode(&worker->plan->catalog, id);
+	own_free char *path = catalog_path_string(&worker->plan->catalog, (struct path_id){ inode->first_path });
+	tell_skip(&worker->plan->tell, DLK_STAGE_LINK, path, reason, inode->names);
+	keep_names(worker->plan, id);
+}
+
 static void next_keeper(struct worker *worker, struct candidate **keeper, struct inode_id id, struct candidate *target)
 {
 	if (target->owner) {
@@ -370,10 +387,18 @@ static void next_keeper(struct worker *worker, struct candidate **keeper, struct
 	candidate_release(*keeper);
 	candidate_unref(*keeper);
 	*keeper = candidate_ref(target);
-	const struct catalog_inode *inode = catalog_inode(&worker->plan->catalog, id);
-	own_free char *path = catalog_path_string(&worker->plan->catalog, (struct path_id){ inode->first_path });
-	tell_skip(&worker->plan->tell, DLK_STAGE_LINK, path, DLK_REASON_LINK_LIMIT, inode->names);
-	keep_names(worker->plan, id);
+	stay(worker, id, DLK_REASON_LINK_LIMIT);
+}
+
+/* Directories of two projects (quotas): no link of this keeper can be made beside the target. It waits for another. */
+static void set_aside(struct worker *worker, struct inode_id id)
+{
+	struct catalog *catalog = &worker->plan->catalog;
+	struct path_id path = { catalog_inode(catalog, id)->first_path };
+	note_crossing(worker, path, catalog_meta(catalog, catalog_inode(catalog, id))->domain);
+	int r = vec_push(&worker->crossed, id);
+	if (r)
+		stop_all(worker->apply, r);
 }
 
 /* Targets that were compared with the keeper, each replaced when it is proven. */
@@ -394,6 +419,8 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 		proof_free(proof);
 		if (r == -EMLINK)
 			next_keeper(worker, keeper, inodes[i], targets[i]);
+		else if (r == -EXDEV)
+			set_aside(worker, inodes[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		candidate_unref(targets[i]);
@@ -417,12 +444,14 @@ static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, 
 	return count;
 }
 
-static void apply_set(struct worker *worker, const struct inode_id *inodes, size_t count)
+static void link_set(struct worker *worker, const struct inode_id *inodes, size_t count)
 {
 	struct candidate *wave[CONFIRM_MOST], *keeper;
 	size_t k = open_keeper(worker, inodes, count, &keeper);
 	if (k == count)
 		return;
+	if (k)
+		keep_names(worker->plan, inodes[k]);
 	for (size_t at = k + 1; at < count && going_on(worker->apply);) {
 		size_t n = size_min(worker->apply->wave, count - at), open = 0;
 		struct candidate *all[CONFIRM_MOST + 1] = { keeper };
@@ -438,6 +467,31 @@ static void apply_set(struct worker *worker, const struct inode_id *inodes, size
 	}
 	candidate_release(keeper);
 	candidate_unref(keeper);
+}
+
+/* Those set aside are linked among themselves, until each is linked or found to be alone. */
+static void link_crossed(struct worker *worker)
+{
+	while (worker->crossed.count && going_on(worker->apply)) {
+		own_free struct inode_id *inodes = worker->crossed.at;
+		size_t count = worker->crossed.count;
+		worker->crossed.at = NULL;
+		worker->crossed.count = worker->crossed.room = 0;
+		link_set(worker, inodes, count);
+		if (first_planned(worker->plan, catalog_inode(&worker->plan->catalog, inodes[0])->first_path) == ID_NONE)
+			continue; /* could not be opened, and was told */
+		if (worker->crossed.count == count - 1)
+			leave_inode(worker, inodes[0], DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
+		else
+			stay(worker, inodes[0], DLK_REASON_CROSS_DEVICE);
+	}
+	worker->crossed.count = 0;
+}
+
+static void apply_set(struct worker *worker, const struct inode_id *inodes, size_t count)
+{
+	link_set(worker, inodes, count);
+	link_crossed(worker);
 }
 
 /* ---- undecided classes ---- */
@@ -494,6 +548,7 @@ static void link_open_set(struct worker *worker, struct open_class *class, const
 	link_wave(worker, &keeper, inodes + 1, files + 1, count - 1);
 	candidate_release(keeper);
 	candidate_unref(keeper);
+	link_crossed(worker);
 }
 
 /* Members that were found equal to member `first` become sets; copies are taken, for the plan may grow meanwhile. */
@@ -680,6 +735,7 @@ static void work(void *ctx, unsigned number)
 	}
 	replace_settle_all(&worker.replacer);
 	__atomic_add_fetch(&apply->plan->tally.bytes_read, worker.confirm.bytes_read, __ATOMIC_RELAXED);
+	vec_free(&worker.crossed);
 	replace_free(&worker.replacer);
 	confirm_free(&worker.confirm);
 	reach_free(&worker.reach);
