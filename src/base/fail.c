@@ -16,6 +16,7 @@ enum fail_kind fail_kind(int error)
 	case EISDIR:
 	case ENXIO:
 	case ENODEV:
+	case ESPIPE:
 		return FAIL_SWAPPED;
 	case EACCES:
 	case EPERM:

@@ -5,7 +5,7 @@
 
 enum fail_kind {
 	FAIL_GONE,        /* the file or a directory above it is not there any more: ENOENT, ENOTDIR, ESTALE */
-	FAIL_SWAPPED,     /* something else stands there: ELOOP, EXDEV of openat2, EISDIR, ENXIO, ENODEV */
+	FAIL_SWAPPED,     /* something else stands there: ELOOP, EXDEV of openat2, EISDIR, ENXIO, ENODEV, ESPIPE */
 	FAIL_DENIED,      /* EACCES, EPERM */
 	FAIL_FULL,        /* no room: ENOSPC, EDQUOT */
 	FAIL_READ_ONLY,   /* EROFS */
