@@ -6,7 +6,7 @@ import random
 import stat
 import time
 
-from harness import Look, differences
+from harness import Skipped, differences
 
 # Figures in which the dry run and the real run must agree to the byte.
 FIGURES = ("files_seen", "inodes_seen", "bytes_seen", "sets", "links_made", "inodes_freed", "bytes_saved",
@@ -175,3 +175,12 @@ def without_temps(look):
 
 def no_temps(t, where):
     t.equal(temps(t, where), [], "names of ours that are left")
+
+
+def refused(t, *command):
+    """Whether a command fails, which others need not."""
+    try:
+        t.sh(*command)
+    except Skipped:
+        return True
+    return False

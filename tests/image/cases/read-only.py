@@ -26,6 +26,7 @@ def test(t):
     t.untouched(before)
 
     # Remounted at a call in the middle. What is exchanged already and in its grace cannot be finished: recovery's work.
+    total = 0
     for call in ("linkat", "renameat2", "unlinkat"):
         stops = []
 
@@ -40,9 +41,10 @@ def test(t):
         t.same_contents(before, image.without_temps(t.look("disk")))
         t.sh("mount", "-o", "remount,rw", place)
         left = len(image.temps(t, "disk"))
-        t.check(left <= 130, "%d leftovers" % left)
+        total += left
         t.figures(t.json("--recover", "disk/tree"), recovered=left, errors=0)
         t.same_contents(before)
+    t.check(total > 0, "no temporary name was caught in its grace")
     done = t.json("disk/tree")
     t.figures(done, errors=0)
     t.same_contents(before)
