@@ -40,6 +40,13 @@ static _Atomic int *unit_skipped;
 		atomic_fetch_add(unit_skipped, 1);                               \
 	} while (0)
 
+/* ck_assert for long loops: libcheck sends each of its own through a pipe, passed or not. */
+#define must(condition)                                         \
+	do {                                                    \
+		if (!(condition))                               \
+			ck_abort_msg("not so: %s", #condition); \
+	} while (0)
+
 /* `before` and `after`, if not NULL, run around each test, in its process. */
 static inline int unit_run_in(const char *name, const TTest *const *tests, size_t count, SFun before, SFun after)
 {
