@@ -12,7 +12,8 @@ int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode
 /*
  * Divides equal inodes into sets, each a keeper and its targets. Usually that is one; where the keeper would get more than
  * `limit` links, an inode that does not fit whole becomes a keeper itself, and takes those that come after. Nothing is
- * moved that would not fit, so a second run finds the same keepers with nothing left to move.
+ * moved that would not fit, so a second run finds the same keepers with nothing left to move (where all their links were
+ * found: links elsewhere count against the limit but do not move, so that room may show that was none before).
  *
  * Reorders `members`; ret_keeper[i] is the index of member i's keeper (its own for a keeper). -ENOMEM.
  */
