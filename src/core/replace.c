@@ -447,8 +447,10 @@ static int exchange_over(struct replacer *replacer, struct replace_pending *p)
 	struct replace_pending link = *p; /* T of K, staged and looked at */
 	struct stamp now;
 	int r = stage(replacer, p, target->fd);
-	if (r)
+	if (r) {
+		*p = link; /* the T that is there, for unstage */
 		return r;
+	}
 	p->over = true;
 	r = stamp_at(p->place.dirfd, p->place.name, &now);
 	if (!r && (!stamp_same_version(&now, &target->stamp) || now.links != target->stamp.links + 1))
