@@ -35,13 +35,22 @@ int swap_over(int dirfd, const char *temp, const char *name)
 	return sys->renameat2(dirfd, temp, dirfd, name, 0);
 }
 
+/*
+ * With link and unlink there is time between the two: temp is unlinked only if it is still what was linked. If it stays,
+ * the file is kept all the same, and the next run finds a second name of it.
+ */
 int swap_aside(int dirfd, const char *temp, const char *name)
 {
 	int r = sys->renameat2(dirfd, temp, dirfd, name, RENAME_NOREPLACE);
 	if (r != -EINVAL && r != -ENOSYS)
 		return r;
 	r = sys->linkat(dirfd, temp, dirfd, name, 0);
-	return r < 0 ? r : swap_drop(dirfd, temp);
+	struct stamp old, new;
+	if (r < 0)
+		return r;
+	if (!stamp_at(dirfd, temp, &old) && !stamp_at(dirfd, name, &new) && stamp_same_file(&old, &new))
+		sys->unlinkat(dirfd, temp, 0);
+	return 0;
 }
 
 int swap_drop(int dirfd, const char *temp)

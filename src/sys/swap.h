@@ -23,7 +23,8 @@ MUST_CHECK int swap_exchange(int dirfd, const char *temp, const char *name);
 /* Renames temp over name: the old file's name is gone at once. For file systems without exchange. */
 MUST_CHECK int swap_over(int dirfd, const char *temp, const char *name);
 
-/* Renames temp to a name that must not exist. -EEXIST; where RENAME_NOREPLACE is unsupported: linkat, then unlinkat. */
+/* Renames temp to a name that must not exist. -EEXIST; where RENAME_NOREPLACE is unsupported: linkat, then
+ * unlinkat if that can be done. */
 MUST_CHECK int swap_aside(int dirfd, const char *temp, const char *name);
 
 /* Unlinks temp. Only after a look identified it. */
