@@ -270,7 +270,8 @@ struct dlk_replaced {
  * when its content is proven equal at that moment. Either path is relative to its directory descriptor or, with
  * AT_FDCWD, to the working directory. Owner, mode and other metadata are not compared: dst takes src's.
  *
- * Returns 0 and, if ret is not NULL, fills it. Errors leave dst as it was:
+ * Returns 0 and, if ret is not NULL, fills it. Errors leave dst as it was; but where the old file's temporary name can
+ * neither be unlinked nor be exchanged back (-EIO, -EROFS ...), dst may be src already, and dlk_recover() finishes it:
  *   -EISDIR  src or dst is a directory             -EXDEV   they lie on different file systems or mounts
  *   -ENOENT  src or dst does not exist             -ELOOP   src without DLK_FOLLOW, or dst, is a symlink
  *   -EINVAL  either is no regular file, or unknown flags
