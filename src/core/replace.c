@@ -131,14 +131,17 @@ static int stage(struct replacer *replacer, struct replace_pending *p, int fd)
 	return r;
 }
 
-/* Unlinks T if it is still an extra link of `file`; what another program put there stays. */
+/*
+ * Unlinks T if it is still a link of `file`; what another program put there stays. T may be its last link by now: then all its own
+ * names were deleted or saved over, and T never was the name of anything.
+ */
 static int unstage(const struct replace_pending *p, struct candidate *file)
 {
 	struct stamp temp;
 	int r = stamp_at(p->place.dirfd, p->temp, &temp);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if (!stamp_same_file(&temp, &file->stamp) || temp.links < 2)
+	if (!stamp_same_file(&temp, &file->stamp))
 		return 0;
 	r = swap_drop(p->place.dirfd, p->temp);
 	if (!r)
@@ -241,13 +244,15 @@ static int put_back(struct replace_pending *p)
 
 /*
  * T came back from D as the last thing we had put there, so nothing newer is in it: an extra link of K, or a file that
- * another program's save made stale.
+ * another program's save made stale. Is it K's last link, what a writer did to it through D would go with it.
  */
-static int drop_stale(struct replace_pending *p, struct replace_outcome *outcome, char *name, size_t room)
+static int drop_stale(struct replace_pending *p, const struct stamp *now, struct replace_outcome *outcome, char *name,
+		      size_t room)
 {
 	struct candidate *keeper = proof_keeper(p->proof);
-	if (stamp_same_file(&p->put, &keeper->stamp))
+	if (stamp_same_file(&p->put, &keeper->stamp) && now->links > 1)
 		return unstage(p, keeper);
+	p->put.links = now->links; /* names of it that others deleted */
 	return drop_or_keep(p, &p->put, outcome, name, room);
 }
 
@@ -276,7 +281,7 @@ static int put_back_loop(struct replace_pending *p, struct replace_outcome *outc
 		if (r)
 			return r;
 		if (stamp_same_file(&after, &p->put))
-			return drop_stale(p, outcome, name, room);
+			return drop_stale(p, &after, outcome, name, room);
 		p->put = before;
 	}
 	keep_aside(p, outcome, name, room);
@@ -563,7 +568,11 @@ int replace_name(struct replacer *replacer, const struct replace_place *place, s
 		r = exchange(replacer, &p);
 	if (r) {
 		int undone = unstage(&p, keeper);
-		return give_up(replacer, &p, DLK_STAGE_SWAP, undone ? undone : r);
+		if (!undone)
+			return give_up(replacer, &p, DLK_STAGE_SWAP, r);
+		tell_left(replacer, &p, DLK_STAGE_DROP, DLK_REASON_NONE, undone); /* T is left: trouble, whatever the errno */
+		proof_free(p.proof);
+		return 0;
 	}
 	verify_or_undo(replacer, &p);
 	return 0;
