@@ -179,44 +179,64 @@ static int order_inodes(const void *a, const void *b, void *ctx)
 				  first_path(ctx, *(const struct inode_id *)b));
 }
 
-/* The set of keeper k: itself, then whoever has it as keeper, in path order. */
-static int add_set(struct dlk_plan *plan, const struct inode_id *inodes, size_t count, const uint32_t *keepers,
-		   uint32_t k)
+/* An inode on its way into the set of its keeper. */
+struct placed {
+	struct inode_id inode;
+	uint32_t keeper; /* index in the order of who stays */
+	bool stays;      /* it is the keeper */
+};
+
+/* Set by set: the keeper, then its targets in path order. */
+static int order_placed(const void *a, const void *b, void *ctx)
 {
-	struct plan_set set = { .first = plan->members.count };
-	int r = vec_push(&plan->members, inodes[k]);
-	for (uint32_t i = k + 1; i < count && !r; i++)
-		if (keepers[i] == k)
-			r = vec_push(&plan->members, inodes[i]);
-	if (r)
-		return r;
-	set.count = (uint32_t)(plan->members.count - set.first);
-	if (set.count < 2) { /* nothing fits it */
-		plan->members.count = set.first;
-		return 0;
-	}
-	qsort_r(&plan->members.at[set.first + 1], set.count - 1, sizeof(struct inode_id), order_inodes,
-		&plan->catalog);
-	for (uint32_t i = 1; i < set.count; i++)
-		plan_names(plan, plan->members.at[set.first + i]);
-	return vec_push(&plan->sets, set);
+	const struct placed *x = a, *y = b;
+	if (x->keeper != y->keeper)
+		return x->keeper < y->keeper ? -1 : 1;
+	return x->stays != y->stays ? y->stays - x->stays : order_inodes(&x->inode, &y->inode, ctx);
 }
 
-/* Files that agree in content and policy. The first of ret_keepers: who stays of them all. */
+static int add_set(struct dlk_plan *plan, const struct placed *placed, size_t count)
+{
+	struct plan_set set = { .first = plan->members.count, .count = (uint32_t)count };
+	int r = 0;
+	for (size_t i = 0; i < count && !r; i++)
+		r = vec_push(&plan->members, placed[i].inode);
+	for (size_t i = 1; i < count && !r; i++)
+		plan_names(plan, placed[i].inode);
+	return r ? r : vec_push(&plan->sets, set);
+}
+
+/* Each keeper with its targets becomes a set; one that nothing fits does not. */
+static int add_sets(struct dlk_plan *plan, struct placed *placed, size_t count)
+{
+	int r = 0;
+	qsort_r(placed, count, sizeof(*placed), order_placed, &plan->catalog);
+	for (size_t from = 0, to; from < count && !r; from = to) {
+		for (to = from + 1; to < count && placed[to].keeper == placed[from].keeper;)
+			to++;
+		if (to - from > 1)
+			r = add_set(plan, placed + from, to - from);
+	}
+	return r;
+}
+
+/* Files that agree in content and policy. *ret_keeper: who stays of them all. */
 static int add_group(struct dlk_plan *plan, const struct candidate_file *files, size_t count, struct inode_id *ret_keeper)
 {
 	own_free struct inode_id *inodes = malloc(count * sizeof(*inodes));
 	own_free uint32_t *keepers = malloc(count * sizeof(*keepers));
-	if (!inodes || !keepers)
+	own_free struct placed *placed = malloc(count * sizeof(*placed));
+	if (!inodes || !keepers || !placed)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		inodes[i] = files[i].inode;
 	int r = keeper_assign(&plan->catalog, plan->options.keep, link_limit(plan, &files[0]), inodes, count, keepers);
-	for (uint32_t k = 0; k < count && !r; k++)
-		if (keepers[k] == k)
-			r = add_set(plan, inodes, count, keepers, k);
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < count; i++)
+		placed[i] = (struct placed){ inodes[i], keepers[i], keepers[i] == i };
 	*ret_keeper = inodes[0];
-	return r;
+	return add_sets(plan, placed, count);
 }
 
 /* ---- kept apart ---- */
