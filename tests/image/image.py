@@ -25,6 +25,12 @@ def syncfs(path):
         os.close(fd)
 
 
+def punch_hole(fd, size):
+    keep_size, punch = 1, 2
+    if LIBC.fallocate(fd, keep_size | punch, ctypes.c_long(0), ctypes.c_long(size)):
+        raise OSError(ctypes.get_errno(), "fallocate")
+
+
 def free_bytes(path):
     """What statfs says once the file system has come to rest: inodes are freed in the background on some."""
     last = -1

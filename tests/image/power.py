@@ -119,12 +119,11 @@ class Neighbour:
 
 
 class Plant:
-    """A tree on the disk: what was durable before the run, and what was not."""
+    """A tree on the disk, and what of it was durable before the run."""
 
     def __init__(self, disk):
         self.t, self.disk = disk.t, disk
         self.durable = {}    # path below tree: content, mode, owner
-        self.fresh = []      # names made or overwritten and not synced
         self.number = 0
 
     def content(self):
@@ -170,7 +169,17 @@ class Plant:
                 out.write(content)
             os.utime(path, ns=(10**18, 10**18))
             self.durable.pop(keeper, None)
-            self.fresh.append(keeper)
+
+    def rewrite(self, number):
+        """A keeper is written anew, with the same bytes and times: only its ctime tells that it is on disk no more."""
+        path = self.t.path(self.disk.where, "tree/a/new%d" % number)
+        content = self.t.random(20000 + number, 9000 + number)
+        with open(path, "r+b") as out:
+            # A hole first, so that the blocks on disk are not those any more. Not by truncating: ext4 writes out what
+            # comes after that when the file is closed.
+            image.punch_hole(out.fileno(), len(content))
+            out.write(content)
+        os.utime(path, ns=(10**18, 10**18))
 
 
 # ---- the run
@@ -203,8 +212,8 @@ def stopping(t, stop, *arguments, without="", threads="1"):
 class Cuts:
     """Runs the variant on the disk's tree, cutting the power at its calls."""
 
-    def __init__(self, disk, neighbour=True, without="", every=1):
-        self.disk, self.t, self.every = disk, disk.t, every
+    def __init__(self, disk, neighbour=True, without="", every=1, rewrite=None):
+        self.disk, self.t, self.every, self.rewrite = disk, disk.t, every, rewrite
         self.calls, self.copies = [], []  # copies: (stop, call, path)
         self.neighbour = Neighbour(disk) if neighbour else None
         status, output = stopping(self.t, self.stop, "-q", os.path.join(disk.place, "tree"), without=without)
@@ -217,6 +226,8 @@ class Cuts:
     def stop(self, call, last=False):
         number = len(self.calls)
         self.calls.append(call)
+        if self.rewrite and self.calls == ["syncfs", "linkat"]:
+            self.rewrite()
         if self.neighbour:
             self.neighbour.act()
         if number % self.every == 0 or last:
@@ -330,7 +341,7 @@ def losses_at_the_end(disk, plant, cuts):
 def every_call(t, kind, every=1):
     """
     The power is cut at every call (or every so many): with a neighbour who syncs, with syncs of our own alone, and with so
-    many sets that the file system is synced as a whole.
+    many sets that the file system is synced as a whole; after which a keeper is written anew.
     """
     stops = copies = left = 0
     every = 1 if FULL else every
@@ -342,8 +353,11 @@ def every_call(t, kind, every=1):
         image.syncfs(disk.place)
         plant.unsynced_keepers(sets)
         time.sleep(age)
-        cuts = Cuts(disk, neighbour, every=every * (4 if sets > 10 and every > 1 else 1))
-        t.equal("syncfs" in cuts.calls, sets > 32, "file system synced as a whole")
+        whole = sets > 32
+        cuts = Cuts(disk, neighbour, every=every * (4 if whole and every > 1 else 1),
+                    rewrite=whole and (lambda: plant.rewrite(9)))
+        t.equal(cuts.calls.count("syncfs"), 1 if whole else 0, "file systems synced as a whole")
+        t.equal(cuts.calls.count("fdatasync") > 1, not whole, "keepers synced one by one")
         for call in ("linkat", "renameat2", "unlinkat"):
             t.equal(cuts.calls.count(call), 13 + sets, "calls of " + call)
         stops += len(cuts.calls)
