@@ -7,7 +7,7 @@
  *	the recorded keeper, its last link    equal to it, bytes and all      unlink T
  *	the target, untouched, unused         equal to it, bytes and all      unlink T: the run died after the exchange
  *	the target, also named D              itself                          unlink T: it was a second name for safety
- *	anything else                         the recorded keeper, unused     exchange back, look: the run died before it looked
+ *	anything else, be it a directory      the recorded keeper, unused     exchange back, look: the run died before it looked
  *	anything else                         anything else                   keep, and tell
  *
  * Which step died is never guessed: each row is proven by inode, stamps, lease, grace, probe and comparison. "It has another
@@ -36,7 +36,7 @@ struct leftover {
 	bool has_d;
 };
 
-enum verdict { VERDICT_KEPT, VERDICT_DONE, VERDICT_LATER };
+enum verdict { VERDICT_KEPT, VERDICT_DONE, VERDICT_LATER, VERDICT_GONE /* since the walk, and not by us */ };
 
 /* Finds the name whose hash T records. Two names with one hash: no name. */
 static int find_name(struct leftover *l)
@@ -181,13 +181,14 @@ static int exchange_back(struct leftover *l)
 
 static int decide(struct leftover *l)
 {
-	if (is_keeper(l, &l->t) && l->t.links > 1)
+	bool file = stamp_regular(&l->t);
+	if (file && is_keeper(l, &l->t) && l->t.links > 1)
 		return drop_temp(l);
-	if (l->has_d && stamp_same_file(&l->t, &l->d))
+	if (file && l->has_d && stamp_same_file(&l->t, &l->d))
 		return drop_temp(l);
 	if (!l->has_d || !stamp_regular(&l->d))
 		return -ESTALE;
-	if (is_keeper(l, &l->t) || is_target(l))
+	if (file && (is_keeper(l, &l->t) || is_target(l)))
 		return drop_equal(l);
 	if (is_keeper(l, &l->d))
 		return exchange_back(l);
@@ -199,9 +200,7 @@ static enum verdict look_into(struct leftover *l, int *ret_error)
 	int r = stamp_at(l->dirfd, l->temp, &l->t);
 	*ret_error = 0;
 	if (r == -ENOENT)
-		return VERDICT_DONE;
-	if (!r && !stamp_regular(&l->t))
-		return VERDICT_KEPT; /* not of our making */
+		return VERDICT_GONE;
 	if (!r)
 		r = find_name(l);
 	if (!r && l->name[0]) {
@@ -228,7 +227,7 @@ static void tell_verdict(struct tell *tell, const char *path, enum verdict verdi
 		tell_note(tell, DLK_REASON_RECOVERED, path, NULL);
 	else if (verdict == VERDICT_LATER)
 		tell_skip(tell, DLK_STAGE_RECOVER, path, DLK_REASON_IN_USE, 1);
-	else
+	else if (verdict == VERDICT_KEPT)
 		tell_note(tell, DLK_REASON_LEFTOVER, path, NULL);
 }
 

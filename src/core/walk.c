@@ -419,12 +419,13 @@ static void found_file(struct reading *reading, const struct dir_entry *entry)
 static void found_entry(struct reading *reading, const struct dir_entry *entry)
 {
 	struct temp temp;
-	if (entry->type == DIR_OTHER)
-		return;
-	if (entry->type == DIR_DIR)
-		found_dir(reading, entry);
-	else if (temp_parse(entry->name, entry->length, &temp))
+	/* Of any type: a directory or a symlink put in a file's place while it was being replaced comes to stand here. */
+	if (temp_parse(entry->name, entry->length, &temp))
 		batch_add(reading->walker, FOUND_TEMP, reading->frame->id, entry->name, entry->length);
+	else if (entry->type == DIR_DIR)
+		found_dir(reading, entry);
+	else if (entry->type == DIR_OTHER)
+		return;
 	else if (!reading->walker->phase->walk->temps_only)
 		found_file(reading, entry);
 	else if (entry->type == DIR_UNKNOWN)
