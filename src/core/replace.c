@@ -262,8 +262,9 @@ static int put_back_loop(struct replace_pending *p, struct replace_outcome *outc
 	for (int round = 0; round < PUT_BACK_ROUNDS; round++) {
 		struct stamp at_name, before, after;
 		int r = stamp_at(p->place.dirfd, p->temp, &before);
-		if (!r)
-			r = stamp_at(p->place.dirfd, p->place.name, &at_name);
+		if (r) /* not even when it seems to be gone: that is no deletion of D */
+			return r;
+		r = stamp_at(p->place.dirfd, p->place.name, &at_name);
 		if (r == -ENOENT) /* D was deleted, or moved away: a delete and a move look alike */
 			return drop_or_keep(p, &proof_target(p->proof)->stamp, outcome, name, room);
 		if (r)
