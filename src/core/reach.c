@@ -15,7 +15,7 @@
 #include "../sys/beneath.h"
 #include "roots.h"
 
-enum { STRETCH = PATH_MAX - NAME_MAX - 2, TABLE_FIRST = 256 };
+enum { STRETCH = PATH_MAX - NAME_MAX - 2 };
 
 void reach_init(struct reach *reach, const struct catalog *catalog, size_t limit)
 {
@@ -29,79 +29,52 @@ void reach_free(struct reach *reach)
 		free(reach->slots.at[i]);
 	}
 	vec_free(&reach->slots);
-	free(reach->table);
-	reach->table = NULL;
+	vec_free(&reach->dirs);
 }
 
-/* ---- the table: slot numbers by directory ---- */
+/* ---- the slots ---- */
 
-static size_t table_find(const struct reach *reach, uint32_t dir)
+static struct reach_slot *cached(struct reach *reach, uint32_t dir)
 {
-	size_t mask = reach->table_room - 1, at = mix64(dir) & mask;
-	while (reach->table[at] != ID_NONE && reach->slots.at[reach->table[at]]->dir != dir)
-		at = (at + 1) & mask;
-	return at;
+	if (reach->last < reach->dirs.count && reach->dirs.at[reach->last] == dir)
+		return reach->slots.at[reach->last];
+	for (size_t i = 0; i < reach->dirs.count; i++) {
+		if (reach->dirs.at[i] == dir) {
+			reach->last = i;
+			return reach->slots.at[i];
+		}
+	}
+	return NULL;
 }
 
-static void table_fill(struct reach *reach)
+/* The slot that was not asked for longest and that nobody needs, or the number of slots. */
+static size_t victim(const struct reach *reach)
 {
-	memset(reach->table, 0xff, reach->table_room * sizeof(*reach->table));
-	for (uint32_t i = 0; i < reach->slots.count; i++)
-		if (reach->slots.at[i]->dir != ID_NONE)
-			reach->table[table_find(reach, reach->slots.at[i]->dir)] = i;
-}
-
-static int table_make_room(struct reach *reach)
-{
-	if (reach->table && reach->slots.count * 2 < reach->table_room)
-		return 0;
-	size_t room = reach->table ? reach->table_room * 2 : TABLE_FIRST;
-	uint32_t *table = realloc(reach->table, room * sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	reach->table = table;
-	reach->table_room = room;
-	table_fill(reach);
-	return 0;
-}
-
-static struct reach_slot *cached(const struct reach *reach, uint32_t dir)
-{
-	uint32_t at = reach->table ? reach->table[table_find(reach, dir)] : (uint32_t)ID_NONE;
-	return at == ID_NONE ? NULL : reach->slots.at[at];
-}
-
-/* Empties the slot that was not asked for longest; with many directories in turn a scan of the slots is cheaper than a list. */
-static struct reach_slot *victim(struct reach *reach)
-{
-	struct reach_slot *oldest = NULL;
+	size_t oldest = reach->slots.count;
 	for (size_t i = 0; i < reach->slots.count; i++) {
-		struct reach_slot *slot = reach->slots.at[i];
-		if (!slot->pins && (!oldest || slot->used < oldest->used))
-			oldest = slot;
+		const struct reach_slot *slot = reach->slots.at[i];
+		if (!slot->pins && (oldest == reach->slots.count || slot->used < reach->slots.at[oldest]->used))
+			oldest = i;
 	}
 	return oldest;
 }
 
 static int slot_for(struct reach *reach, uint32_t dir, struct reach_slot **ret)
 {
-	if (table_make_room(reach))
-		return -ENOMEM;
-	struct reach_slot *slot = reach->slots.count < reach->limit ? NULL : victim(reach);
-	if (slot) {
-		close_fd(&slot->fd);
-		slot->dir = ID_NONE;
-	} else {
-		slot = malloc(sizeof(*slot));
-		if (!slot || vec_push(&reach->slots, slot)) {
+	size_t i = reach->slots.count < reach->limit ? reach->slots.count : victim(reach);
+	if (i == reach->slots.count) {
+		struct reach_slot *slot = malloc(sizeof(*slot));
+		if (!slot || vec_reserve(&reach->dirs, i + 1) || vec_push(&reach->slots, slot)) {
 			free(slot);
 			return -ENOMEM;
 		}
-		*slot = (struct reach_slot){ .dir = ID_NONE, .fd = -1 };
+		*slot = (struct reach_slot){ .fd = -1 };
+		reach->dirs.count++;
 	}
-	slot->dir = dir;
-	table_fill(reach); /* linear probing has no cheap removal, and an opened directory costs more than this */
-	*ret = slot;
+	close_fd(&reach->slots.at[i]->fd);
+	reach->dirs.at[i] = dir;
+	reach->last = i;
+	*ret = reach->slots.at[i];
 	return 0;
 }
 

@@ -11,7 +11,6 @@
 #include "catalog.h"
 
 struct reach_slot {
-	uint32_t dir;   /* ID_NONE: empty */
 	int fd;         /* O_PATH */
 	uint32_t pins;
 	uint64_t used;  /* the clock when it was last asked for */
@@ -20,8 +19,8 @@ struct reach_slot {
 struct reach {
 	const struct catalog *catalog; /* borrowed */
 	VEC(struct reach_slot *) slots;
-	uint32_t *table;     /* open addressing, slots by directory */
-	size_t table_room;
+	VEC(uint32_t) dirs;  /* of the slots, side by side, to be looked through quickly */
+	size_t last;         /* the slot found last: files come directory by directory */
 	size_t limit;        /* unpinned slots to keep */
 	uint64_t clock;
 };
