@@ -685,9 +685,12 @@ static size_t next_unit(struct apply *apply, unsigned mine)
 	return SIZE_MAX;
 }
 
-static void settle_due(void *replacer)
+/* Every few milliseconds of a long comparison. */
+static void between(void *ctx)
 {
-	replace_settle(replacer);
+	struct worker *worker = ctx;
+	replace_settle(&worker->replacer);
+	tell_how_far(worker->apply);
 }
 
 static int worker_init(struct worker *worker, struct apply *apply)
@@ -697,8 +700,8 @@ static int worker_init(struct worker *worker, struct apply *apply)
 	int r = confirm_init(&worker->confirm, &apply->plan->options);
 	if (!r)
 		r = replace_init(&worker->replacer, &worker->confirm, apply->run, &apply->serial, apply->line);
-	worker->confirm.between = settle_due;
-	worker->confirm.ctx = &worker->replacer;
+	worker->confirm.between = between;
+	worker->confirm.ctx = worker;
 	worker->replacer.done = name_done;
 	worker->replacer.ctx = worker;
 	return r;
