@@ -528,12 +528,14 @@ static struct candidate *file_of(struct open_class *class, struct inode_id id)
 }
 
 /* Which bytes of a file others share, asked before any of its class goes: see plan_shared. */
-static void ask_shared(struct worker *worker, struct candidate *file)
+static void ask_shared(struct worker *worker, const struct candidate *keeper, struct candidate *file)
 {
 	const struct catalog *catalog = &worker->plan->catalog;
 	const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ file->inode });
 	if (catalog_domain(catalog, inode)->shares_extents && extent_shared(file->fd, &file->shared))
 		file->shared = 0;
+	if (plan_has_attribute_block(inode))
+		file->shared += extent_attributes_shared(file->fd, keeper->fd);
 }
 
 /* A set made of files that are open and compared already. */
@@ -543,7 +545,7 @@ static void link_open_set(struct worker *worker, struct open_class *class, const
 	for (size_t i = 0; i < count; i++)
 		files[i] = file_of(class, inodes[i]);
 	for (size_t i = 1; i < count; i++)
-		ask_shared(worker, files[i]);
+		ask_shared(worker, files[0], files[i]);
 	struct candidate *keeper = files[0];
 	link_wave(worker, &keeper, inodes + 1, files + 1, count - 1);
 	candidate_release(keeper);

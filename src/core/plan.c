@@ -358,15 +358,26 @@ static uint64_t count_movable(struct foresight *foresight, const struct catalog_
 	return movable;
 }
 
-static uint64_t shared_bytes(struct foresight *foresight, const struct catalog_inode *inode)
+bool plan_has_attribute_block(const struct catalog_inode *inode)
+{
+	const uint64_t block = 4096; /* on smaller ones it goes unnoticed beside the rest of a 4 KiB piece */
+	return inode->blocks * 512 > (inode->size + block - 1) / block * block;
+}
+
+static uint64_t shared_bytes(struct foresight *foresight, const struct catalog_inode *keeper,
+			     const struct catalog_inode *inode)
 {
 	const struct catalog *catalog = &foresight->plan->catalog;
+	bool extents = catalog_domain(catalog, inode)->shares_extents, attributes = plan_has_attribute_block(inode);
 	uint64_t shared = 0;
-	own_fd int fd = -1;
-	if (!catalog_domain(catalog, inode)->shares_extents ||
-	    reach_file(&foresight->reach, (struct path_id){ inode->first_path }, true, &fd) ||
-	    extent_shared(fd, &shared))
+	own_fd int fd = -1, other = -1;
+	if ((!extents && !attributes) ||
+	    reach_file(&foresight->reach, (struct path_id){ inode->first_path }, true, &fd))
 		return 0;
+	if (extents && extent_shared(fd, &shared))
+		shared = 0;
+	if (attributes && !reach_file(&foresight->reach, (struct path_id){ keeper->first_path }, true, &other))
+		shared += extent_attributes_shared(fd, other);
 	return shared;
 }
 
@@ -390,12 +401,13 @@ static int foresee_set(struct foresight *foresight, const struct plan_set *set)
 	int r = 0;
 	struct dlk_plan *plan = foresight->plan;
 	uint64_t before = plan->tally.links_made;
+	const struct catalog_inode *keeper = catalog_inode(&plan->catalog, plan->members.at[set->first]);
 	for (uint32_t i = 1; i < set->count && !r; i++) {
 		struct inode_id id = plan->members.at[set->first + i];
 		const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
 		uint64_t names = count_movable(foresight, inode);
 		bool last = names >= inode->links;
-		struct plan_shared shared = { id, last ? shared_bytes(foresight, inode) : 0 };
+		struct plan_shared shared = { id, last ? shared_bytes(foresight, keeper, inode) : 0 };
 		if (shared.bytes)
 			r = vec_push(&plan->shared, shared);
 		account_add(&plan->tally, &(struct account_inode){

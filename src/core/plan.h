@@ -20,7 +20,7 @@ struct plan_set {
 	uint32_t count; /* at least 2 */
 };
 
-/* Bytes of a file that lie in extents shared with other files, as they were before anything was replaced. */
+/* Bytes of a file that lie in extents, or in a block of attributes, shared with others, as before anything was replaced. */
 struct plan_shared {
 	struct inode_id inode;
 	uint64_t bytes;
@@ -61,6 +61,9 @@ MUST_CHECK int plan_foresee(struct dlk_plan *plan);
  * that share makes the other look unshared some time later: asked then, a run would tell other figures than its dry run.
  */
 uint64_t plan_shared(const struct dlk_plan *plan, struct inode_id inode);
+
+/* Whether an inode has more blocks than its bytes need, so that one may hold attributes: see extent_attributes_shared. */
+bool plan_has_attribute_block(const struct catalog_inode *inode);
 
 /* Brings the sets into the order of their keepers' paths. */
 void plan_sort(struct dlk_plan *plan);

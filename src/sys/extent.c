@@ -41,10 +41,15 @@ union fiemap_room {
 };
 
 /* Extents from byte `from` on, `room` at most. Without FIEMAP_FLAG_SYNC: to look must not make the disk write. */
-static int fiemap(int fd, uint64_t from, uint32_t room, union fiemap_room *ret)
+static int fiemap(int fd, uint32_t flags, uint64_t from, uint32_t room, union fiemap_room *ret)
 {
 	*ret = (union fiemap_room){
-		.map = { .fm_start = from, .fm_length = FIEMAP_MAX_OFFSET - from, .fm_extent_count = room },
+		.map = {
+			.fm_start = from,
+			.fm_length = FIEMAP_MAX_OFFSET - from,
+			.fm_flags = flags,
+			.fm_extent_count = room,
+		},
 	};
 	return sys->ioctl(fd, FS_IOC_FIEMAP, &ret->map);
 }
@@ -54,7 +59,7 @@ int extent_shared(int fd, uint64_t *ret_bytes)
 	union fiemap_room room;
 	uint64_t from = 0, bytes = 0;
 	for (;;) {
-		int r = fiemap(fd, from, EXTENTS, &room);
+		int r = fiemap(fd, 0, from, EXTENTS, &room);
 		if (r < 0 && (fail_kind(r) != FAIL_UNSUPPORTED || from))
 			return r;
 		if (r < 0 || room.map.fm_mapped_extents == 0)
@@ -73,11 +78,30 @@ int extent_shared(int fd, uint64_t *ret_bytes)
 	return 0;
 }
 
+/* The block that holds the extended attributes; false when they lie in the inode, or in more than one. */
+static bool attribute_block(int fd, struct fiemap_extent *ret)
+{
+	const uint32_t nowhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DATA_INLINE;
+	union fiemap_room room;
+	if (fiemap(fd, FIEMAP_FLAG_XATTR, 0, 2, &room) || room.map.fm_mapped_extents != 1)
+		return false;
+	*ret = room.map.fm_extents[0];
+	return !(ret->fe_flags & nowhere);
+}
+
+uint64_t extent_attributes_shared(int fd, int other)
+{
+	struct fiemap_extent a, b;
+	if (!attribute_block(fd, &a) || !attribute_block(other, &b))
+		return 0;
+	return a.fe_physical == b.fe_physical && a.fe_length == b.fe_length ? a.fe_length : 0;
+}
+
 int extent_physical(int fd, uint64_t *ret_address)
 {
 	const uint32_t nowhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE;
 	union fiemap_room room;
-	int r = fiemap(fd, 0, 1, &room);
+	int r = fiemap(fd, 0, 0, 1, &room);
 	if (r < 0)
 		return fail_kind(r) == FAIL_UNSUPPORTED ? -EOPNOTSUPP : r;
 	if (room.map.fm_mapped_extents == 0 || room.map.fm_extents[0].fe_flags & nowhere)

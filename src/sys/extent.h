@@ -16,6 +16,12 @@ MUST_CHECK int extent_data(int fd, uint64_t from, uint64_t size, uint64_t *ret_b
  */
 MUST_CHECK int extent_shared(int fd, uint64_t *ret_bytes);
 
+/*
+ * Bytes of the file's extended attributes that lie in the very block in which those of `other` lie: ext4 stores equal ones once,
+ * and counts the block as each file's. 0 where there is none, or where it cannot be known.
+ */
+uint64_t extent_attributes_shared(int fd, int other);
+
 /* Physical byte address of the first extent, for reading in disk order; -EOPNOTSUPP where unknown. */
 MUST_CHECK int extent_physical(int fd, uint64_t *ret_address);
 

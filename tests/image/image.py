@@ -95,8 +95,14 @@ def mixed(t, where, seed=1, floor=1):
     os.mkfifo(t.path(where, "tree", "d1", "fifo"))
 
 
-def attributes(t, where, floor=1):
-    """Files that differ in an extended attribute only, small enough to lie in the inode."""
+def attributes(t, where, floor=1, large=False):
+    """
+    Files that differ in an extended attribute only, small enough to lie in the inode; and some whose attributes need a
+    block, which ext4 shares among equals.
+    """
+    for number in range(20 if large else 0):
+        t.write("%s/tree/attributes/l%d" % (where, number), t.random(floor + 4500, 901 + number // 10),
+                xattrs={"user.large": b"much" * 300})
     for number in range(4):
         t.write("%s/tree/attributes/f%d" % (where, number), t.random(floor + 900, 900),
                 xattrs={"user.word": b"one" if number < 2 else b"two"})

@@ -4,7 +4,7 @@ import image
 
 
 def test(t):
-    image.make(t, "ext4", 128, "disk", ["-O", "^has_journal"])
+    image.make(t, "ext4", 128, "disk", ["-b", "4096", "-O", "^has_journal"])
     image.mixed(t, "disk")
-    image.attributes(t, "disk")
+    image.attributes(t, "disk", large=True)
     image.promises(t, "disk")

@@ -4,7 +4,7 @@ import image
 
 
 def test(t):
-    image.make(t, "ext4", 128, "disk")
+    image.make(t, "ext4", 128, "disk", ["-b", "4096"])
     image.mixed(t, "disk")
-    image.attributes(t, "disk")
+    image.attributes(t, "disk", large=True)
     image.promises(t, "disk")

@@ -6,5 +6,5 @@ import image
 def test(t):
     image.make(t, "xfs", 300, "disk", ["-m", "reflink=1"])
     image.mixed(t, "disk")
-    image.attributes(t, "disk")
+    image.attributes(t, "disk", large=True)
     image.promises(t, "disk")
