@@ -78,14 +78,15 @@ static bool chance(struct maker *m, unsigned permille)
 
 /*
  * File sizes are close to log-normal. Powers of two with a linear step between them stand in for the logarithm, so
- * that no floating point of this or that machine can change a tree: four dice make a bell, 2^8 of it one doubling.
+ * that no floating point of this or that machine can change a tree: four dice make a bell, 2^16 of it one doubling.
  */
 static uint64_t bell_size(struct maker *m, uint64_t median, uint64_t most)
 {
-	int64_t bell = (int64_t)(roll(m, 1024) + roll(m, 1024) + roll(m, 1024) + roll(m, 1024)) - 2046;
-	uint64_t part = 256 + (uint64_t)(bell & 255);
-	int doublings = (int)(bell >> 8);
-	uint64_t size = doublings >= 0 ? (median * part >> 8) << doublings : (median * part >> 8) >> -doublings;
+	const uint64_t die = 1 << 18;
+	int64_t bell = (int64_t)(roll(m, die) + roll(m, die) + roll(m, die) + roll(m, die)) - (int64_t)(2 * die);
+	uint64_t part = (1 << 16) + (uint64_t)(bell & 0xffff);
+	int doublings = (int)(bell >> 16);
+	uint64_t size = doublings >= 0 ? (median * part >> 16) << doublings : (median * part >> 16) >> -doublings;
 
 	return size < 16 ? 16 : size > most ? most : size;
 }
@@ -257,6 +258,9 @@ static struct content source_content(struct maker *m)
 {
 	struct content c = fresh(m, bell_size(m, 4500, 400000));
 
+	/* What generators and templates write comes in like sizes: real trees have some four comparisons a file. */
+	if (chance(m, 200))
+		c.size = (c.size + 31) & ~(uint64_t)31;
 	if (c.size > 1024)
 		c.header = 1 + (unsigned)roll(m, 8);
 	return c;
