@@ -76,15 +76,19 @@ static bool is_target(const struct leftover *l)
 /* An open, leased candidate of a name, which must still be what was looked at. */
 static int open_candidate(struct leftover *l, const char *name, const struct stamp *expected, struct candidate **ret)
 {
+	struct candidate *candidate;
 	int fd;
 	int r = beneath_file(l->dirfd, name, true, &fd);
 	if (!r)
-		r = candidate_open(l->confirm, fd, ret);
-	if (!r && !stamp_untouched(&(*ret)->stamp, expected)) {
-		candidate_unref(*ret);
-		r = -ESTALE;
+		r = candidate_open(l->confirm, fd, &candidate);
+	if (r)
+		return r;
+	if (!stamp_untouched(&candidate->stamp, expected)) {
+		candidate_unref(candidate);
+		return -ESTALE;
 	}
-	return r;
+	*ret = candidate;
+	return 0;
 }
 
 /* Grace, probe, and both names still what they were: then T is dropped. */
