@@ -225,7 +225,10 @@ static enum verdict look_into(struct leftover *l, int *ret_error)
 
 static void tell_verdict(struct tell *tell, const char *path, enum verdict verdict, int error)
 {
-	if (error)
+	enum fail_kind kind = fail_kind(error);
+	if (error && (kind == FAIL_GONE || kind == FAIL_SWAPPED)) /* its directory, since the walk */
+		tell_skip(tell, DLK_STAGE_RECOVER, path, DLK_REASON_CHANGED, 1);
+	else if (error)
 		tell_error(tell, DLK_STAGE_RECOVER, path, error);
 	else if (verdict == VERDICT_DONE)
 		tell_note(tell, DLK_REASON_RECOVERED, path, NULL);
@@ -250,10 +253,11 @@ static int recover_one(const struct walk *walk, const struct walk_temp *temp, st
 		verdict = look_into(&l, &error);
 	else
 		error = r;
-	if (error != -ENOMEM)
+	bool end = error == -ENOMEM || error == -ECANCELED;
+	if (!end)
 		tell_verdict(tell, path.at, verdict, error);
 	text_free(&path);
-	return error == -ENOMEM ? error : 0;
+	return end ? error : 0;
 }
 
 int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell)
