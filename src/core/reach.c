@@ -9,13 +9,12 @@
 #include "reach.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../sys/beneath.h"
+#include "../sys/dir.h"
 #include "roots.h"
-
-enum { STRETCH = PATH_MAX - NAME_MAX - 2 };
 
 void reach_init(struct reach *reach, const struct catalog *catalog, size_t limit)
 {
@@ -101,23 +100,23 @@ static int check(const struct catalog *catalog, uint32_t id, int fd)
 	return stamp_same_file(&now, &want) && now.mount == want.mount && S_ISDIR(now.mode) ? 0 : -ESTALE;
 }
 
+static const char *name_of(const struct catalog *catalog, uint32_t dir)
+{
+	return arena_at(&catalog->names, catalog_dir(catalog, (struct dir_id){ dir })->name);
+}
+
 /* From the open directory `from` along chain[count - 1] ... chain[0] (names going down). */
 static int descend(const struct catalog *catalog, int from, const uint32_t *chain, size_t count, int *ret_fd)
 {
-	char path[PATH_MAX];
+	char path[DIR_NAME_MAX + 1];
 	own_fd int at = -1;
 	while (count) {
 		size_t length = 0;
 		bool mount = crosses(catalog, catalog_dir(catalog, (struct dir_id){ chain[count - 1] }));
 		do {
-			const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ chain[--count] });
-			const char *name = arena_at(&catalog->names, dir->name);
-			size_t n = strlen(name);
-			if (length)
-				path[length++] = '/';
-			memcpy(path + length, name, n + 1);
-			length += n;
-		} while (count && !mount && length < STRETCH &&
+			length += (size_t)snprintf(path + length, sizeof(path) - length, "%s%s", length ? "/" : "",
+						   name_of(catalog, chain[--count]));
+		} while (count && !mount && length + 1 + strlen(name_of(catalog, chain[count - 1])) < sizeof(path) &&
 			 !crosses(catalog, catalog_dir(catalog, (struct dir_id){ chain[count - 1] })));
 		int next = -1, base = at >= 0 ? at : from;
 		int r = mount ? beneath_mount(base, path, false, &next) : beneath_dir(base, path, false, &next);

@@ -29,10 +29,10 @@
 struct leftover {
 	struct confirm *confirm;
 	int dirfd;
-	const char *temp;    /* T's name */
+	const char *temp;            /* T's name */
 	struct temp says;
-	char name[256];      /* D's name; "" when no entry of the directory has the recorded hash */
-	struct stamp t, d;   /* d only when has_d */
+	char name[DIR_NAME_MAX + 1]; /* D's name; "" when no entry of the directory has the recorded hash */
+	struct stamp t, d;           /* d only when has_d */
 	bool has_d;
 };
 

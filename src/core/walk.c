@@ -32,7 +32,6 @@ enum {
 	BATCH_FOUND = 256,
 	BATCH_TEXT = 16 * 1024,
 	BATCHES = 48,       /* in flight, so that memory stays bounded when the owner is slow */
-	SUBPATH = 3000,     /* how long a stretch of a path to reopen may be */
 };
 
 enum found_kind { FOUND_DIR, FOUND_FILE, FOUND_KNOWN, FOUND_TEMP };
@@ -231,12 +230,12 @@ static int frame_reopen(struct frame *frame, int *ret_fd)
 	for (struct frame *f = frame; !r && f != frame->anchor; f = f->parent)
 		r = vec_push(&chain, f);
 	while (!r && chain.count) {
-		char path[SUBPATH + 257];
+		char path[DIR_NAME_MAX + 1];
 		size_t length = 0;
 		do {
 			const char *name = chain.at[--chain.count]->name;
 			length += (size_t)snprintf(path + length, sizeof(path) - length, "%s%s", length ? "/" : "", name);
-		} while (chain.count && length < SUBPATH);
+		} while (chain.count && length + 1 + strlen(chain.at[chain.count - 1]->name) < sizeof(path));
 		int next;
 		r = beneath_dir(from, path, false, &next);
 		if (!r) {
@@ -461,7 +460,7 @@ static void read_frame(struct walker *walker, struct frame *frame)
 	struct reading reading = { .walker = walker, .frame = frame, .file_roots = phase->walk->roots->files.count > 0 };
 	if (rule_needs_path(phase->walk->rule)) {
 		reading.path_base = frame->path ? strlen(frame->path) : 0;
-		reading.path = malloc(reading.path_base + 256);
+		reading.path = malloc(reading.path_base + DIR_NAME_MAX + 1);
 		if (!reading.path) {
 			end(phase, -ENOMEM);
 			return;

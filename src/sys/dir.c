@@ -3,6 +3,7 @@
 #include "dir.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <string.h>
 
 static enum dir_type type_of(unsigned char d_type)
@@ -38,9 +39,13 @@ int dir_next(struct dir *dir, struct dir_entry *ret)
 		dir->at += entry->d_reclen;
 		if (is_dot(entry->d_name))
 			continue;
+		size_t length = strlen(entry->d_name);
+		/* As getdents64 itself says since Linux 5.5: a FUSE server may answer anything. */
+		if (!length || length > DIR_NAME_MAX || memchr(entry->d_name, '/', length))
+			return -EIO;
 		*ret = (struct dir_entry){
 			.name = entry->d_name,
-			.length = strlen(entry->d_name),
+			.length = length,
 			.ino = entry->d_ino,
 			.type = type_of(entry->d_type),
 		};

@@ -7,9 +7,15 @@
 
 enum dir_type { DIR_UNKNOWN, DIR_FILE, DIR_DIR, DIR_OTHER };
 
+/*
+ * Longest name of an entry. Not NAME_MAX: 255 UTF-16 units of exFAT, NTFS or CIFS are up to 765 bytes, a FUSE server may give
+ * 1024, since Linux 6.15 anything that a path can hold.
+ */
+enum { DIR_NAME_MAX = 4095 };
+
 struct dir_entry {
 	const char *name; /* valid until the next dir_next */
-	size_t length;
+	size_t length;    /* 1 to DIR_NAME_MAX */
 	uint64_t ino;     /* d_ino: not the entry's real inode at a mount point, nor on some file systems (see mount.h) */
 	enum dir_type type;
 };
@@ -28,7 +34,7 @@ static inline struct dir dir_begin(int fd, char *buffer)
 	return (struct dir){ .fd = fd, .buffer = buffer };
 }
 
-/* 1 and an entry ("." and ".." left out), 0 at the end, or a negative errno. */
+/* 1 and an entry ("." and ".." left out), 0 at the end, or a negative errno; -EIO for a name that cannot be one. */
 MUST_CHECK int dir_next(struct dir *dir, struct dir_entry *ret);
 
 #endif

@@ -47,7 +47,7 @@ static inline void scratch_end(void)
 static inline void scratch_write(const char *name, const void *bytes, size_t length, bool sparse)
 {
 	static const char zeros[4096];
-	int fd = openat(top, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = openat(top, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	must(fd >= 0 && !ftruncate(fd, (off_t)length));
 	for (size_t at = 0; at < length; at += sizeof(zeros)) {
 		size_t n = size_min(sizeof(zeros), length - at);

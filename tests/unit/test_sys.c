@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -450,6 +451,40 @@ START_TEST(dir_passes_errors_on)
 	struct dir dir = dir_begin(fd, buffer);
 	ck_assert_int_eq(dir_next(&dir, &entry), -ENOTDIR);
 	close(fd);
+}
+END_TEST
+
+static char told_name[DIR_NAME_MAX + 2];
+
+static ssize_t tell_getdents(int fd UNUSED, void *buffer, size_t size UNUSED)
+{
+	struct dirent64 *entry = buffer;
+	*entry = (struct dirent64){ .d_ino = 1, .d_type = DT_REG };
+	entry->d_reclen = (unsigned short)(offsetof(struct dirent64, d_name) + sizeof(told_name) + 7) & ~7;
+	memcpy((char *)buffer + offsetof(struct dirent64, d_name), told_name, sizeof(told_name));
+	return entry->d_reclen;
+}
+
+/* A FUSE server is another program, and kernels before 5.5 pass on what it says. */
+START_TEST(dir_refuses_names_that_cannot_be)
+{
+	static _Alignas(uint64_t) char buffer[DIR_BUFFER];
+	static const char *const bad[] = { "", "/", "../../etc/passwd", "a/" };
+	struct dir_entry entry = { 0 };
+	table.getdents = tell_getdents;
+	use_table();
+	for (size_t i = 0; i < countof(bad); i++) {
+		struct dir dir = dir_begin(top, buffer);
+		strcpy(told_name, bad[i]);
+		ck_assert_int_eq(dir_next(&dir, &entry), -EIO);
+		ck_assert_ptr_null(entry.name);
+	}
+	for (size_t length = DIR_NAME_MAX; length <= DIR_NAME_MAX + 1; length++) {
+		struct dir dir = dir_begin(top, buffer);
+		memset(told_name, 'x', length);
+		ck_assert_int_eq(dir_next(&dir, &entry), length == DIR_NAME_MAX ? 1 : -EIO);
+		ck_assert_uint_eq(entry.length, DIR_NAME_MAX);
+	}
 }
 END_TEST
 
@@ -1535,6 +1570,7 @@ int main(void)
 		stamp_takes_the_ends_of_time_and_attributes,
 		dir_lists_every_entry_once,
 		dir_passes_errors_on,
+		dir_refuses_names_that_cannot_be,
 		mount_knows_file_systems_by_type,
 		mount_looks_through_path_descriptors,
 		lease_shows_a_writer_who_waits,
