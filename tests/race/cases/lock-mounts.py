@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""Two runs over overlapping trees never meet through bind mounts either."""
+import os
+import shutil
+
+from harness import load
+
+
+def test(t):
+    t.need_mounts()
+    lock = load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lock.py"))
+    os.makedirs(t.path("outer/inner"))
+    # The directory that is mounted elsewhere stays; meets() would remove it with all below.
+    t.tmpfs("area")
+    for held, asked in ((["area/outer"], ["again"]), (["again"], ["area/outer"]), (["area/outer"], ["again/inner"]),
+                        (["again/inner"], ["area/outer"]), (["inside"], ["area/outer"]), (["area/outer"], ["inside"]),
+                        (["inside"], ["again"]), (["again"], ["inside"])):
+        lock.make(t, "area/outer")
+        t.bind("area/outer", "again")
+        t.bind("area/outer/inner", "inside")
+        first = lock.begin(t, *held)
+        try:
+            before = t.look("area")
+            done = t.run(*asked, exit=3)
+            t.check("another run holds the lock on " in done.err, "no clear line: " + done.about())
+            t.untouched(before)
+        finally:
+            lock.finish(t, first)
+        t.sh("umount", t.path("inside"))
+        t.sh("umount", t.path("again"))
+        shutil.rmtree(t.path("area/outer"))

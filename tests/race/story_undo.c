@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* story_undo.c - an undo, and what others do in the middle of it */
+#include "story.h"
+
+/* A writer that waits since before the exchange forces the undo; `deed` falls into it. */
+static struct report undo_with(struct moment at, void (*act)(void *ctx), struct moment second, void (*act2)(void *ctx))
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add(at_exchange, actor_go, writer);
+	hooks_add(at, act, NULL);
+	if (act2)
+		hooks_add(second, act2, NULL);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	return report;
+}
+
+static void check_undo(struct report report, void (*check_name)(void))
+{
+	check_name();
+	check_always(&report);
+	check_name();
+}
+
+static void story_undo_save(void)
+{
+	check_undo(undo_with(at_undo, act_save, at_undo, NULL), check_saved);
+}
+
+static void story_undone_save(void)
+{
+	check_undo(undo_with(at_undone, act_save, at_undone, NULL), check_saved);
+}
+
+static void story_verify_save(void)
+{
+	check_undo(undo_with(at_verify, act_save, at_undo, NULL), check_saved);
+}
+
+/* 8, 9: two saves, each just before an exchange of ours: the loop ends, with the newer one at the name. */
+static void story_undo_two_saves(void)
+{
+	check_undo(undo_with(at_undo, act_save, at_again, act_save_again), check_saved_again);
+}
+
+static void story_save_forces_undo_save(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	hooks_add(at_undo, act_save_again, NULL);
+	struct report report = run_all();
+	check_undo(report, check_saved_again);
+}
+
+static void story_undo_delete(void)
+{
+	check_undo(undo_with(at_undo, act_delete, at_undo, NULL), check_deleted);
+}
+
+static void story_undone_delete(void)
+{
+	check_undo(undo_with(at_undone, act_delete, at_undo, NULL), check_deleted);
+}
+
+static void story_undo_dir(void)
+{
+	check_undo(undo_with(at_undo, act_dir, at_undo, NULL), check_dir);
+}
+
+static void story_undo_symlink(void)
+{
+	check_undo(undo_with(at_undo, act_symlink, at_undo, NULL), check_symlink);
+}
+
+static void story_undo_fifo(void)
+{
+	check_undo(undo_with(at_undo, act_fifo, at_undo, NULL), check_fifo);
+}
+
+static void story_undo_recreate(void)
+{
+	check_undo(undo_with(at_undo, act_recreate, at_undo, NULL), check_recreated);
+}
+
+/* 5: moved away while T holds what a writer has written or will write: its bytes must be somewhere, and told. */
+static void check_move_kept(struct report report)
+{
+	check(!exists(TARGET), "a name that was moved away came back");
+	check(readable_somewhere(WRITTEN), "a write was lost with a moved name");
+	check(begins_with("root/sub/moved", WRITTEN) || report.reasons[DLK_REASON_KEPT_ASIDE] == 1, "not told");
+	check_always(&report);
+	check(readable_somewhere(WRITTEN), "a write was lost by the next run");
+}
+
+static void story_verify_move(void)
+{
+	check_move_kept(undo_with(at_verify, act_move, at_undo, NULL));
+}
+
+static void story_undo_move(void)
+{
+	check_move_kept(undo_with(at_undo, act_move, at_undo, NULL));
+}
+
+/* 6: our link moved away, and a new file at the name: T was not superseded by it. */
+static void act_move_and_create(void *ctx)
+{
+	act_move(ctx);
+	make_file(TARGET, "created", 7);
+}
+
+static void story_verify_move_create(void)
+{
+	struct report report = undo_with(at_verify, act_move_and_create, at_undo, NULL);
+	check_recreated();
+	check(readable_somewhere(WRITTEN), "a write was lost with a moved name");
+	check_always(&report);
+	check(readable_somewhere(WRITTEN), "a write was lost by the next run");
+}
+
+/* 7: a save goes to T for a moment and back; a writer looked the name up in that moment, and has the stale file. */
+static void story_stale_between(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_other, TARGET);
+	hooks_add(at_exchange, act_chmod, NULL);
+	hooks_add(at_undo, act_save, NULL);
+	hooks_add(at_undone, actor_look, writer);
+	hooks_add(at_quiet, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check_saved();
+	check(readable_somewhere(OTHER), "a write to the file that stood at the name was lost");
+	check_always(&report);
+	check(readable_somewhere(OTHER), "a write was lost by the next run");
+}
+
+static const struct story stories[] = {
+	{ "undo: save before it", story_verify_save, false },
+	{ "undo: save at its exchange", story_undo_save, false },
+	{ "undo: save after its exchange", story_undone_save, false },
+	{ "rows 8 and 9: undo, two saves", story_undo_two_saves, false },
+	{ "row 9: undo for a save, another save", story_save_forces_undo_save, false },
+	{ "undo: delete at its exchange", story_undo_delete, false },
+	{ "undo: delete after its exchange", story_undone_delete, false },
+	{ "undo: recreate at its exchange", story_undo_recreate, false },
+	{ "undo: directory at its exchange", story_undo_dir, false },
+	{ "undo: symlink at its exchange", story_undo_symlink, false },
+	{ "undo: fifo at its exchange", story_undo_fifo, false },
+	{ "row 5: undo, moved before it", story_verify_move, false },
+	{ "row 5: undo, moved at its exchange", story_undo_move, false },
+	{ "row 6: undo, moved and created", story_verify_move_create, false },
+	{ "row 7: undo, a stale file looked up", story_stale_between, false },
+};
+
+const struct stories undo_stories = { stories, countof(stories) };

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/* story_update.c - what happens to the target, and to the keeper, while nothing has to be undone twice */
+#include "story.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../../src/sys/stamp.h"
+
+/* ---- single stories ---- */
+
+/* Nobody there: the file is linked, with no call more than the steps have. Else the moments above are not what they say. */
+static void story_calm(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct report report = run_all();
+	check(!report.result && report.tally.links_made == 1 && !report.tally.errors && !report.tally.weaker, "figures");
+	check(one_file(KEEPER, TARGET), "not linked");
+	check(hooks_count(CALL_EXCHANGE) == 1 && hooks_count(CALL_UNLINK) == 1, "calls");
+	check_always(&report);
+}
+
+static int keep_open(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	sleep(1);
+	int r = pwrite(fd, WRITTEN, strlen(WRITTEN), 0) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+/* A writer that was there before us and writes after us: in use. */
+static void story_held_open(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(keep_open, TARGET);
+	actor_send(writer);
+	usleep(200 * 1000);
+	struct report report = run_all();
+	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
+	must(actor_join(writer), "writer");
+	check_written();
+	check_always(&report);
+}
+
+/* As before, but the open descriptor is gone and a shared mapping is left. */
+static int write_by_map(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	if (fd < 0)
+		return -errno;
+	char *map = mmap(NULL, SAME, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (map == MAP_FAILED)
+		return -errno;
+	sleep(1);
+	memcpy(map, WRITTEN, strlen(WRITTEN));
+	return msync(map, SAME, MS_SYNC) ? -errno : 0;
+}
+
+static void story_mapped(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_by_map, TARGET);
+	actor_send(writer);
+	usleep(200 * 1000);
+	struct report report = run_all();
+	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
+	must(actor_join(writer), "writer");
+	check_written();
+	check_always(&report);
+}
+
+/* 1: chmod looked the name up before the exchange, and comes to the old file during the grace. */
+static char stale_name[TEXT];
+
+static void look_up(void *ctx UNUSED)
+{
+	int fd = must(open(TARGET, O_PATH | O_NOFOLLOW), TARGET);
+	snprintf(stale_name, sizeof(stale_name), "/proc/self/fd/%d", fd);
+}
+
+static void do_stale_chmod(struct moment at)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, look_up, NULL);
+	hooks_add(at, act_chmod, stale_name);
+	struct report report = run_all();
+	check_mode();
+	check_always(&report);
+}
+
+static void story_stale_chmod_verify(void)
+{
+	do_stale_chmod(at_verify);
+}
+
+static void story_stale_chmod_grace(void)
+{
+	do_stale_chmod(at_grace);
+}
+
+static void story_stale_chmod_reprobe(void)
+{
+	do_stale_chmod(at_reprobe);
+}
+
+static void story_stale_chmod_stamps(void)
+{
+	do_stale_chmod(at_stamps);
+}
+
+/* An update of the old file that moves nothing but its ctime: size, mtime and mode stay. */
+static void act_stale_setxattr(void *ctx UNUSED)
+{
+	must(setxattr(stale_name, "user.colour", "blue", 4, 0), "setxattr");
+}
+
+static void story_stale_setxattr(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, look_up, NULL);
+	hooks_add(at_grace, act_stale_setxattr, NULL);
+	struct report report = run_all();
+	check_xattr();
+	check_always(&report);
+}
+
+/* 10: a writer through the new name breaks the keeper's lease during the grace: nothing is undone, its write is there. */
+static void story_new_name(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add(at_grace, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(report.tally.links_made == 1 && one_file(KEEPER, TARGET), "undone because of the keeper's lease");
+	check_written();
+	check_always(&report);
+}
+
+/* 14: the keeper's data is on disk before its other copy is given up. */
+static unsigned syncs;
+
+static int count_sync(int fd)
+{
+	struct stamp synced, keeper;
+	if (!stamp_fd(fd, &synced) && !stamp_at(AT_FDCWD, KEEPER, &keeper) && stamp_same_file(&synced, &keeper))
+		syncs++;
+	return sys_kernel.fdatasync(fd);
+}
+
+static void check_synced(void *ctx UNUSED)
+{
+	check(syncs == 1, "exchanged before the keeper was synced");
+}
+
+static void story_sync(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct sys_calls table = *sys;
+	table.fdatasync = count_sync;
+	sys_replace(&table);
+	hooks_add(at_exchange, check_synced, NULL);
+	struct report report = run_all();
+	check(report.tally.links_made == 1, "not linked");
+	check_always(&report);
+}
+
+/* A second name of the target is in line; the first is undone because of a writer: so must the second be. */
+static void story_two_names(void)
+{
+	field_make(SAME);
+	must(link(TARGET, "root/sub/other"), "link");
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	must(link(KEEPER, "root/b-keeper"), "link");
+	must(link(KEEPER, "root/c-keeper"), "link");
+	hooks_add(at_exchange, actor_look, writer);
+	hooks_add(at_grace, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check_written();
+	check(begins_with("root/sub/other", WRITTEN), "the write does not show at the file's second name");
+	check(report.tally.links_made == 0, "linked");
+	check_always(&report);
+}
+
+/* A late opener of a file that lives on under another name: its own name lacks the write, which must be told. */
+static void story_late_other_name(void)
+{
+	field_make(SAME);
+	must(mkdir("elsewhere", 0755), "mkdir");
+	must(link(TARGET, "elsewhere/other"), "link");
+	must(link(KEEPER, "elsewhere/k1"), "link");
+	must(link(KEEPER, "elsewhere/k2"), "link");
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	hooks_add(at_exchange, actor_look, writer);
+	hooks_add(at_drop, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(readable_somewhere(WRITTEN) && report.reasons[DLK_REASON_LATE_OPENER] == 1, "a late write was lost");
+	check_always(&report);
+}
+
+/* Who waits for a large file that we compare waits milliseconds. */
+static void story_polled(void)
+{
+	field_make(12 * 1024 * 1024);
+	hooks_install();
+	hooks_slow_reads(10 * NS_PER_MS); /* some two seconds for all */
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add((struct moment)LINK_PHASE("tenth read", CALL_READ, BEFORE, 10), actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	if (actor_took(writer) > 500 * NS_PER_MS)
+		fail("a writer had to wait %lld ms for a comparison", (long long)(actor_took(writer) / NS_PER_MS));
+	check_written();
+	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
+	check_always(&report);
+}
+
+static void act_cut(void *ctx UNUSED)
+{
+	must(truncate(TARGET, 100), "truncate");
+}
+
+/* Shortened while it is read for its digest: an end of file before the end is no content. */
+static void story_cut_while_hashed(void)
+{
+	field_make(SAME);
+	must(truncate(KEEPER, 100), "truncate"); /* what it will be when cut */
+	make_file("root/b", "same", SAME);
+	hooks_install();
+	hooks_add(at_hash_read, act_cut, NULL);
+	struct report report = run_all();
+	struct stat now;
+	must(stat(TARGET, &now), TARGET);
+	check(now.st_size == 100 && !report.tally.links_made, "a cut file was taken for what it was");
+}
+
+/* Grows for ever while it is read: we read what it was and no more. */
+static void act_grow(void *ctx UNUSED)
+{
+	must(truncate(TARGET, (off_t)1 << 40), "truncate");
+}
+
+static void do_grow(struct moment at)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at, act_grow, NULL);
+	struct report report = run_all();
+	check(report.tally.bytes_read <= 8 * SAME && !report.tally.links_made, "read or linked a growing file");
+	must(truncate(TARGET, SAME), "truncate");
+	check(is_same(TARGET), "content");
+	check_always(&report);
+}
+
+static void story_grows_while_hashed(void)
+{
+	do_grow(at_hash_read);
+}
+
+static void story_grows_before_compared(void)
+{
+	do_grow(at_begin);
+}
+
+/* What is swapped in before a file is read for its digest is a change, not an error. */
+static void do_swapped_before_hashed(void (*act)(void *ctx), void (*check_name)(void))
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_hash, act, NULL);
+	struct report report = run_all();
+	check(!report.tally.errors && report.reasons[DLK_REASON_CHANGED] == 1, "not told as a change");
+	check_name();
+	check_always(&report);
+}
+
+static void story_fifo_before_hashed(void)
+{
+	do_swapped_before_hashed(act_fifo, check_fifo);
+}
+
+static void story_dir_before_hashed(void)
+{
+	do_swapped_before_hashed(act_dir, check_dir);
+}
+
+static void story_symlink_before_hashed(void)
+{
+	do_swapped_before_hashed(act_symlink, check_symlink);
+}
+
+/* ---- the keeper's side ---- */
+
+static void act_keeper_save(void *ctx UNUSED)
+{
+	make_file("root/.new", "saved", 5);
+	must(rename("root/.new", KEEPER), "rename");
+}
+
+static void do_keeper_saved(struct moment at)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at, act_keeper_save, NULL);
+	struct report report = run_all();
+	check(!report.result, "the run ended with an error");
+	check(begins_with(KEEPER, "saved"), "a save over the keeper's name was lost");
+	check(is_same(TARGET), "the target lost its content");
+	check(!temps_left() && !kept_left(), "something was left that nobody needs");
+	report = run_again();
+	check(begins_with(KEEPER, "saved") && is_same(TARGET) && !temps_left(), "after the next run");
+}
+
+static void story_keeper_saved_stage(void)
+{
+	do_keeper_saved(at_stage);
+}
+
+static void story_keeper_saved_exchange(void)
+{
+	do_keeper_saved(at_exchange);
+}
+
+static void story_keeper_saved_verify(void)
+{
+	do_keeper_saved(at_verify);
+}
+
+static void story_keeper_saved_grace(void)
+{
+	do_keeper_saved(at_grace);
+}
+
+static void story_keeper_saved_look(void)
+{
+	do_keeper_saved(at_look);
+}
+
+/* The keeper's name is saved over, and then the exchange undone: T is the keeper's last link. */
+static void story_undo_keeper_saved(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_chmod, NULL);
+	hooks_add(at_verify, act_keeper_save, NULL);
+	struct report report = run_all();
+	check(!report.result && begins_with(KEEPER, "saved") && is_same(TARGET), "content");
+	check_mode();
+	check(!temps_left() && !kept_left(), "something was left that nobody needs");
+}
+
+/* As before, but a writer came to the keeper while it stood at the target's name: its write is told, at least. */
+static void story_undo_keeper_saved_written(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	hooks_add(at_exchange, act_chmod, NULL);
+	hooks_add(at_verify, act_keeper_save, NULL);
+	hooks_add(at_undo, actor_look, writer);
+	hooks_add(at_undone, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(begins_with(KEEPER, "saved"), "content");
+	check(readable_somewhere(WRITTEN), "row 15: a write to the keeper's last link was lost");
+	check(report.reasons[DLK_REASON_KEPT_ASIDE] == 1, "row 15: not told");
+}
+
+static void do_keeper_written(struct moment at)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_in_place, KEEPER);
+	hooks_add(at, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(!report.result && begins_with(KEEPER, WRITTEN), "a write to the keeper was lost");
+	check(is_same(TARGET) || one_file(KEEPER, TARGET), "the target is neither what it was nor a link");
+	report = run_again();
+	check(begins_with(KEEPER, WRITTEN) && !temps_left(), "after the next run");
+	check(is_same(TARGET) || one_file(KEEPER, TARGET), "after the next run");
+}
+
+static void story_keeper_written_begin(void)
+{
+	do_keeper_written(at_begin);
+}
+
+static void story_keeper_written_compare(void)
+{
+	do_keeper_written(at_compare);
+}
+
+static void story_keeper_written_look(void)
+{
+	do_keeper_written(at_look);
+}
+
+static void story_keeper_written_exchange(void)
+{
+	do_keeper_written(at_exchange);
+}
+
+static void story_keeper_written_grace(void)
+{
+	do_keeper_written(at_grace);
+}
+
+/* An attribute the keeper got since it was compared must not come to the target with it. */
+static void act_keeper_setxattr(void *ctx UNUSED)
+{
+	must(setxattr(KEEPER, "user.colour", "blue", 4, 0), "setxattr");
+}
+
+static void story_keeper_setxattr(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_stage, act_keeper_setxattr, NULL);
+	struct report report = run_all();
+	char value[8];
+	check(!report.tally.links_made && getxattr(TARGET, "user.colour", value, sizeof(value)) < 0, "linked");
+	check_always(&report);
+}
+
+static const struct story stories[] = {
+	{ "calm", story_calm, false },
+	{ "held open by a writer", story_held_open, false },
+	{ "mapped by a writer", story_mapped, false },
+	{ "row 1: stale chmod at verify", story_stale_chmod_verify, false },
+	{ "row 1: stale chmod at grace", story_stale_chmod_grace, false },
+	{ "row 1: stale chmod at reprobe", story_stale_chmod_reprobe, false },
+	{ "row 1: stale chmod at stamps", story_stale_chmod_stamps, false },
+	{ "stale setxattr at grace", story_stale_setxattr, false },
+	{ "row 10: write through the new name", story_new_name, false },
+	{ "row 14: sync before exchange", story_sync, false },
+	{ "stale write, target of two names", story_two_names, false },
+	{ "late write, target lives on elsewhere", story_late_other_name, false },
+	{ "write while a large file is compared", story_polled, false },
+	{ "cut while hashed", story_cut_while_hashed, false },
+	{ "grows while hashed", story_grows_while_hashed, false },
+	{ "grows before compared", story_grows_before_compared, false },
+	{ "fifo before it is hashed", story_fifo_before_hashed, false },
+	{ "directory before it is hashed", story_dir_before_hashed, false },
+	{ "symlink before it is hashed", story_symlink_before_hashed, false },
+	{ "keeper saved at stage", story_keeper_saved_stage, false },
+	{ "keeper saved at look", story_keeper_saved_look, false },
+	{ "undo: keeper saved", story_undo_keeper_saved, false },
+	{ "row 15: undo, keeper saved, written through D", story_undo_keeper_saved_written, false },
+	{ "keeper saved at exchange", story_keeper_saved_exchange, false },
+	{ "keeper saved at verify", story_keeper_saved_verify, false },
+	{ "keeper saved at grace", story_keeper_saved_grace, false },
+	{ "keeper setxattr at stage", story_keeper_setxattr, false },
+	{ "keeper written at begin", story_keeper_written_begin, false },
+	{ "keeper written at compare", story_keeper_written_compare, false },
+	{ "keeper written at look", story_keeper_written_look, false },
+	{ "keeper written at exchange", story_keeper_written_exchange, false },
+	{ "keeper written at grace", story_keeper_written_grace, false },
+};
+
+const struct stories update_stories = { stories, countof(stories) };
