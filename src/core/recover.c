@@ -192,11 +192,11 @@ static int decide(struct leftover *l)
 		return drop_temp(l);
 	if (!l->has_d || !stamp_regular(&l->d))
 		return -ESTALE;
-	if (file && (is_keeper(l, &l->t) || is_target(l)))
-		return drop_equal(l);
-	if (is_keeper(l, &l->d))
-		return exchange_back(l);
-	return -ESTALE;
+	int r = file && (is_keeper(l, &l->t) || is_target(l)) ? drop_equal(l) : -EILSEQ;
+	if (r != -EILSEQ && r != -ENODATA)
+		return r;
+	/* Unlike D, whatever its stamps say: a writer may have put the time back. */
+	return is_keeper(l, &l->d) ? exchange_back(l) : -ESTALE;
 }
 
 static enum verdict look_into(struct leftover *l, int *ret_error)
