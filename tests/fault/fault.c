@@ -179,6 +179,8 @@ static void run_verb(struct run *run, enum verb verb, const struct fault *fault,
 {
 	char root[2 * TREE_PATH], dst_dir[2 * TREE_PATH];
 	struct dlk_options options;
+	bool holds = acts && run->scene->actor.act == ACT_HOLD;
+	int held = holds ? faulty_hold(run->tree->fd, run->tree->leaves[1].path) : -1;
 	int before = count_descriptors();
 	snprintf(root, sizeof(root), "%s/tree", run->tree->top);
 	snprintf(dst_dir, sizeof(dst_dir), "%s/tree/d2", run->tree->top);
@@ -201,6 +203,8 @@ static void run_verb(struct run *run, enum verb verb, const struct fault *fault,
 		run_pair(run);
 	faulty_end();
 	run->outcome->descriptors = count_descriptors() - before;
+	if (holds)
+		faulty_let_go(held, strrchr(run->tree->leaves[1].path, '/') + 1, &run->outcome->report);
 	run->outcome->returned = true;
 }
 
@@ -474,6 +478,8 @@ static void expect_acted(struct trial *t)
 		leaf->dir = true;
 		break;
 	case ACT_WRITE:
+	case ACT_FORGE:
+	case ACT_HOLD:
 		leaf->content.first = '!';
 		break;
 	default:
@@ -670,6 +676,12 @@ static bool concerns(const struct job *job, unsigned n, enum entry entry)
 	return n % stride == 0;
 }
 
+/* Without a lease a program that has the file open all the while is not seen: the weaker guarantee. */
+static bool makes_blind(const struct job *job, enum entry entry, int error)
+{
+	return job->scene->actor.act == ACT_HOLD && entry == ENTRY_LEASE_TAKE && error != EAGAIN && error != ENOMEM;
+}
+
 /* The errors of call n, one after another. Returns how many faults fired. */
 static unsigned play_call(struct trial *t, const struct job *job, unsigned n, enum entry entry)
 {
@@ -680,6 +692,8 @@ static unsigned play_call(struct trial *t, const struct job *job, unsigned n, en
 			t->fault.error = EIO;
 		else if (job->mode != FAULT_ONCE && job->mode != FAULT_ON)
 			t->fault.error = 0;
+		if (makes_blind(job, entry, t->fault.error))
+			continue;
 		if (play(t))
 			fired++;
 		else

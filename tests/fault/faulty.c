@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../../src/base/fail.h"
 #include "../../src/core/temp.h"
 #include "memory.h"
 
@@ -67,13 +68,15 @@ static struct {
 	int phase;
 	int64_t slept;
 	const char *locked;
+	int grace_dirfd; /* of the exchange the actor waits behind; -1: none */
+	char grace_temp[TREE_PATH], grace_name[TREE_PATH];
 	/* the laws */
 	uint64_t synced[SYNCED_MOST], unsynced[SYNCED_MOST]; /* inodes that were synced, or failed to be */
 	unsigned synced_count, unsynced_count;
 	bool all_synced;
 	char looked[STAGED_MOST][TEMP_ROOM]; /* temporary names that were looked at since they last moved */
 	unsigned looked_count;
-} state = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+} state = { .mutex = PTHREAD_MUTEX_INITIALIZER, .grace_dirfd = -1 };
 
 /* ---- counting and deciding ---- */
 
@@ -181,13 +184,32 @@ static void note_sync(int fd, bool done)
 		add_inode(state.unsynced, &state.unsynced_count, st.st_ino);
 }
 
-/* The lock counts whoever asks for it, from another open file. A file system that cannot lock has none (flock's own faults). */
+/* The lock counts whoever asks for it, from another open file. */
+static bool locked(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is = fd < 0 || flock(fd, LOCK_EX | LOCK_NB);
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/*
+ * The root is locked and the directory above it. A file system that cannot lock has no locks (flock's own faults), and a directory
+ * above that may not be opened is left out.
+ */
 static void check_locked(void)
 {
-	int fd = state.locked ? open(state.locked, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool excused = state.report->fired && state.report->entry == ENTRY_FLOCK;
-	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !excused)
-		broken("something is linked, and the root is not locked", state.locked);
+	const struct report *report = state.report;
+	enum fail_kind kind = fail_kind(state.fault->error);
+	bool refuses = kind == FAIL_DENIED || kind == FAIL_GONE || kind == FAIL_SWAPPED;
+	int fd = state.locked ? open(state.locked, O_PATH | O_CLOEXEC) : -1;
+	if (fd >= 0 && !(report->fired && report->entry == ENTRY_FLOCK)) {
+		if (!locked(fd, "."))
+			broken("something is linked, and the root is not locked", state.locked);
+		if (!locked(fd, "..") && !(report->fired && refuses))
+			broken("something is linked, and the directory above the root is not locked", state.locked);
+	}
 	if (fd >= 0)
 		close(fd);
 }
@@ -254,6 +276,18 @@ static void act_save(int dirfd, const char *name)
 		state.report->acted = false;
 }
 
+static bool act_write(int dirfd, const char *file, bool forges)
+{
+	struct stat st;
+	int fd = openat(dirfd, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool done = fd >= 0 && !fstat(fd, &st) && pwrite(fd, "!", 1, 0) == 1;
+	if (done && forges)
+		done = !futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim });
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
 static void act(int dirfd, const char *name, const char *file)
 {
 	int fd = -1;
@@ -273,8 +307,8 @@ static void act(int dirfd, const char *name, const char *file)
 		state.report->acted = !unlinkat(dirfd, name, 0) && !mkdirat(dirfd, name, 0700);
 		break;
 	case ACT_WRITE:
-		fd = openat(dirfd, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-		state.report->acted = fd >= 0 && pwrite(fd, "!", 1, 0) == 1 && !close(fd);
+	case ACT_FORGE:
+		state.report->acted = act_write(dirfd, file, state.actor->act == ACT_FORGE);
 		break;
 	case ACT_ASK: /* does not wait for the lease to be let go */
 		fd = openat(dirfd, file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -282,9 +316,29 @@ static void act(int dirfd, const char *name, const char *file)
 		if (fd >= 0)
 			close(fd);
 		break;
+	case ACT_HOLD:
 	case ACT_NONE:
 		break;
 	}
+}
+
+/* Before the exchange both names lead where they did; after it T is the old file. */
+static void act_at(enum when when, int dirfd, const char *temp, const char *name)
+{
+	if (state.actor->when == when)
+		act(dirfd, name, when == WHEN_BEFORE ? name : temp);
+}
+
+/* What happened to the name is told when it is over, since the run must not be helped by it. */
+int faulty_hold(int dirfd, const char *path)
+{
+	return openat(dirfd, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void faulty_let_go(int fd, const char *name, struct report *report)
+{
+	report->acted = fd >= 0 && pwrite(fd, "!", 1, 0) == 1 && !close(fd);
+	snprintf(report->acted_on, sizeof(report->acted_on), "%s", name);
 }
 
 /* ---- the table ---- */
@@ -438,16 +492,20 @@ static int f_renameat2(int old_dirfd, const char *old_path, int new_dirfd, const
 	bool forward = !(flags & RENAME_NOREPLACE) && brings_keeper(old_dirfd, old_path, &keeper);
 	bool acts = forward && state.actor && state.actor->act && ++state.exchanges == state.actor->exchange;
 	/* A save between look and plain rename is lost to sight: the weaker guarantee. */
-	if (acts && !flags && !state.actor->after)
+	if (acts && !flags && state.actor->when == WHEN_BEFORE)
 		acts = false;
 	if (forward)
 		check_synced(keeper, old_path);
-	if (acts && !state.actor->after)
-		act(new_dirfd, new_path, new_path);
+	if (acts)
+		act_at(WHEN_BEFORE, new_dirfd, old_path, new_path);
 	int r = sys_kernel.renameat2(old_dirfd, old_path, new_dirfd, new_path, flags);
 	forget_look(old_path);
-	if (acts && state.actor->after && !r)
-		act(new_dirfd, new_path, old_path);
+	if (acts && !r) {
+		act_at(WHEN_AFTER, new_dirfd, old_path, new_path);
+		state.grace_dirfd = state.actor->when == WHEN_GRACE ? dup(new_dirfd) : -1;
+		snprintf(state.grace_temp, sizeof(state.grace_temp), "%s", old_path);
+		snprintf(state.grace_name, sizeof(state.grace_name), "%s", new_path);
+	}
 	return (int)leave(&call, r);
 }
 
@@ -484,8 +542,15 @@ static int64_t f_wall(void)
 	return sys_kernel.wall() + (state.world & WORLD_LATER ? 3600 * NS_PER_S : 0);
 }
 
+/* The first sleep after the exchange is its grace. */
 static void f_sleep(int64_t ns)
 {
+	int dirfd = state.grace_dirfd;
+	if (dirfd >= 0) {
+		state.grace_dirfd = -1;
+		act_at(WHEN_GRACE, dirfd, state.grace_temp, state.grace_name);
+		close(dirfd);
+	}
 	if (ns > 0)
 		__atomic_add_fetch(&state.slept, ns, __ATOMIC_RELAXED);
 }
@@ -534,12 +599,16 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	state.report = report;
 	state.slept = NS_PER_S;
 	state.locked = locked;
+	state.grace_dirfd = -1;
 	memory_begin(fault, report);
 	sys_replace(&calls);
 }
 
 void faulty_end(void)
 {
+	if (state.grace_dirfd >= 0)
+		close(state.grace_dirfd);
+	state.grace_dirfd = -1;
 	memory_end();
 	sys_replace(NULL);
 }

@@ -7,7 +7,7 @@
  * locked before anything is linked, a keeper is on disk before its link takes a name's place, and a temporary name is
  * unlinked only after something looked at it.
  *
- * An actor is another program: it does one thing to a name just before or just after an exchange of that name.
+ * An actor is another program: it does one thing to a name just before or just after an exchange of that name, or later.
  */
 #ifndef FAULT_FAULTY_H
 #define FAULT_FAULTY_H
@@ -83,11 +83,23 @@ enum world {
 	WORLD_LATER = 1 << 3,       /* the wall clock is ahead: files look old, so that syncing the file system covers them */
 };
 
-enum act { ACT_NONE, ACT_SAVE, ACT_DELETE, ACT_CHMOD, ACT_DIR, ACT_WRITE, ACT_ASK };
+enum act {
+	ACT_NONE,
+	ACT_SAVE,   /* a new file renamed over the name */
+	ACT_DELETE,
+	ACT_CHMOD,  /* of the old file, by whoever looked the name up in time */
+	ACT_DIR,    /* a directory in the file's place */
+	ACT_WRITE,  /* into the old file: only where there are no leases */
+	ACT_FORGE,  /* the same, and puts the time back */
+	ACT_ASK,    /* opens the old file for writing, without waiting for it */
+	ACT_HOLD,   /* has it open for writing all the while, and writes at the end */
+};
+
+enum when { WHEN_BEFORE, WHEN_AFTER, WHEN_GRACE };
 
 struct actor {
 	enum act act;
-	bool after;     /* the exchange; else before it */
+	enum when when;    /* before the exchange, after it, or in the grace that follows */
 	unsigned exchange; /* which, from 1 */
 };
 
@@ -109,6 +121,10 @@ struct report {
 void faulty_begin(const struct fault *fault, unsigned world, const struct actor *actor, unsigned die_modified,
 		  const char *locked, struct report *report);
 void faulty_end(void);
+
+/* For ACT_HOLD: the write at last; `path` is from the working directory. Begins before faulty_begin. */
+int faulty_hold(int dirfd, const char *path);
+void faulty_let_go(int fd, const char *name, struct report *report);
 
 /* What the actor leaves at the name. */
 extern const struct content actor_saved;

@@ -92,7 +92,7 @@ static const struct plant many[] = {
 };
 
 #define TREE(plants) plants, countof(plants)
-#define ACTS(act, after, exchange) { act, after, exchange }
+#define ACTS(act, when, exchange) { act, when, exchange }
 
 const struct scene scenes[] = {
 	{ "small",             TREE(small), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
@@ -112,19 +112,26 @@ const struct scene scenes[] = {
 	{ "recover-6",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 6, 3, false },
 	{ "recover-7",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 7, 3, false },
 	{ "recover-over",      TREE(small), VERB_RECOVER, 0, WORLD_NO_EXCHANGE, { 0 }, 6, 3, false },
-	{ "save-before",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, false, 2), 0, 3, false },
-	{ "save-after",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, true, 2), 0, 3, false },
-	{ "delete-before",     TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, false, 2), 0, 3, false },
-	{ "delete-after",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, true, 2), 0, 3, false },
-	{ "chmod-before",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, false, 2), 0, 3, false },
-	{ "chmod-after",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, true, 2), 0, 3, false },
-	{ "dir-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DIR, false, 2), 0, 3, false },
-	{ "ask-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, false, 2), 0, 3, false },
-	{ "ask-after",         TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, true, 2), 0, 3, false },
-	{ "write-after",       TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, true, 2), 0, 3, false },
-	{ "write-before",      TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, false, 2), 0, 3, false },
-	{ "save-after-over",   TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE, ACTS(ACT_SAVE, true, 1), 0, 3, false },
-	{ "write-after-over",  TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE | WORLD_NO_LEASES, ACTS(ACT_WRITE, true, 1), 0, 3, false },
+	{ "save-before",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_BEFORE, 2), 0, 5, false },
+	{ "save-after",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_AFTER, 2), 0, 5, false },
+	{ "delete-before",     TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_BEFORE, 2), 0, 5, false },
+	{ "delete-after",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_AFTER, 2), 0, 5, false },
+	{ "chmod-before",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_BEFORE, 2), 0, 5, false },
+	{ "chmod-after",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_AFTER, 2), 0, 5, false },
+	{ "dir-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DIR, WHEN_BEFORE, 2), 0, 5, false },
+	{ "ask-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_BEFORE, 2), 0, 5, false },
+	{ "ask-after",         TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_AFTER, 2), 0, 5, false },
+	{ "write-after",       TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_AFTER, 2), 0, 5, false },
+	{ "write-before",      TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_BEFORE, 2), 0, 5, false },
+	{ "forge-before",      TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_FORGE, WHEN_BEFORE, 2), 0, 5, false },
+	{ "save-grace",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_GRACE, 2), 0, 5, false },
+	{ "delete-grace",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_GRACE, 2), 0, 5, false },
+	{ "chmod-grace",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_GRACE, 2), 0, 5, false },
+	{ "ask-grace",         TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_GRACE, 2), 0, 5, false },
+	{ "write-grace",       TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_GRACE, 2), 0, 5, false },
+	{ "hold",              TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_HOLD, WHEN_BEFORE, 0), 0, 5, false },
+	{ "save-after-over",   TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE, ACTS(ACT_SAVE, WHEN_AFTER, 1), 0, 5, false },
+	{ "write-after-over",  TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE | WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_AFTER, 1), 0, 5, false },
 };
 /* clang-format on */
 
