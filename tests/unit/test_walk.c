@@ -259,7 +259,7 @@ static void grow(const char *path, unsigned depth, unsigned *left)
 		snprintf(name, sizeof(name), "%u%s", i, forms[draw(countof(forms))]);
 		if (draw(2)) /* the number behind */
 			snprintf(name, sizeof(name), "a%u", i);
-		snprintf(below, sizeof(below), "%s/%s", path, name);
+		must((size_t)snprintf(below, sizeof(below), "%s/%s", path, name) < sizeof(below));
 		(*left)--;
 		switch (draw(8)) {
 		case 0:
@@ -475,7 +475,7 @@ START_TEST(deep_trees_need_few_descriptors)
 {
 	static const unsigned threads[] = { 1, 2, 16, 0 };
 	static const struct dlk_filter filter = { DLK_EXCLUDE, DLK_REGEX, "^never$" };
-	make_comb(600, "m");
+	make_comb(400, "m");
 	limit_descriptors(40);
 	for (unsigned i = 0; i < 8; i++) {
 		again();
@@ -483,7 +483,7 @@ START_TEST(deep_trees_need_few_descriptors)
 		pipeline.options.filter_count = i / 4;
 		walk_quietly((const char *const[]){ "comb" }, 1, threads[i % 4]);
 		check_found();
-		ck_assert_uint_eq(pipeline.walk.dirs, 600 * 3 + 1);
+		ck_assert_uint_eq(pipeline.walk.dirs, 400 * 3 + 1);
 	}
 }
 END_TEST
@@ -559,7 +559,7 @@ START_TEST(threads_that_cannot_be_had_are_done_without)
 	char name[32];
 	make_comb(50, "m");
 	make_dir("comb/wide"); /* more than the batches in flight can hold */
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 14000; i++) {
 		snprintf(name, sizeof(name), "comb/wide/%u", i);
 		must(!mknodat(top, name, S_IFREG | 0644, 0));
 		expect(name);
