@@ -342,7 +342,7 @@ struct actor {
 	char path[TEXT], looked[TEXT];
 	bool stale;
 	pid_t pid;
-	int pipe[2];
+	int pipe[2], told;
 	_Atomic int steps; /* 1 ready, 2 looked (of stale ones), 3 done */
 	int result;
 	int64_t went, ended;
@@ -424,6 +424,7 @@ static bool lease_breaking(void)
 
 void actor_send(struct actor *actor)
 {
+	actor->told++;
 	must((int)write(actor->pipe[1], "x", 1), "pipe");
 }
 
@@ -452,6 +453,8 @@ void actor_go(void *actor)
 int actor_join(struct actor *actor)
 {
 	int status;
+	while (actor->told < (actor->stale ? 2 : 1))
+		actor_send(actor);
 	must(waitpid(actor->pid, &status, 0), "waitpid");
 	if (actor->steps != DONE)
 		fail("set-up: another program never acted");

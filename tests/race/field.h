@@ -82,7 +82,7 @@ void actor_go(void *actor);
 /* Lets it act, and does not wait for anything. */
 void actor_send(struct actor *actor);
 
-/* Waits for its end; returns what `act` did. */
+/* Waits for its end; returns what `act` did. If its moment never came, it acts now, too late. */
 int actor_join(struct actor *actor);
 pid_t actor_pid(const struct actor *actor);
 /* ns from actor_go to the end of `act`. */

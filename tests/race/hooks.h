@@ -23,7 +23,7 @@ enum call {
 	CALL_EXCHANGE, /* renameat2 with RENAME_EXCHANGE */
 	CALL_RENAME,   /* renameat2 otherwise */
 	CALL_UNLINK,   /* unlinkat */
-	CALL_SLEEP,
+	CALL_SLEEP,    /* longer than no time */
 	CALLS,
 };
 

@@ -180,6 +180,30 @@ static void story_sync(void)
 	check_always(&report);
 }
 
+/* 8: between exchange and unlink others have the time that is promised. */
+static int64_t exchanged, dropped;
+
+static void note_exchange(void *ctx UNUSED)
+{
+	exchanged = sys_kernel.now();
+}
+
+static void note_drop(void *ctx UNUSED)
+{
+	dropped = sys_kernel.now();
+}
+
+static void story_grace(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_verify, note_exchange, NULL);
+	hooks_add(at_drop, note_drop, NULL);
+	struct report report = run_all();
+	check(dropped - exchanged >= 4 * NS_PER_MS, "dropped before the grace was over");
+	check_always(&report);
+}
+
 /* A second name of the target is in line; the first is undone because of a writer: so must the second be. */
 static void story_two_names(void)
 {
@@ -453,6 +477,7 @@ static const struct story stories[] = {
 	{ "stale setxattr at grace", story_stale_setxattr, false },
 	{ "row 10: write through the new name", story_new_name, false },
 	{ "row 14: sync before exchange", story_sync, false },
+	{ "grace", story_grace, false },
 	{ "stale write, target of two names", story_two_names, false },
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
 	{ "write while a large file is compared", story_polled, false },
