@@ -25,7 +25,9 @@
 
 const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_OPENAT] = { "openat", false, { EMFILE, ENFILE, ENOMEM, EACCES, ENOENT, ELOOP, EIO, ESTALE, EPERM } },
-	[ENTRY_OPENAT2] = { "openat2", false, { EMFILE, ENOMEM, EACCES, ENOENT, ELOOP, EXDEV, EIO, ESTALE, ENOSYS, EAGAIN } },
+	[ENTRY_OPENAT2] = { "openat2",
+			    false,
+			    { EMFILE, ENOMEM, EACCES, ENOENT, ELOOP, EXDEV, EIO, ESTALE, ENOSYS, EAGAIN } },
 	[ENTRY_CLOSE] = { "close", false, { EIO } },
 	[ENTRY_GETDENTS] = { "getdents", false, { EIO, ENOENT, ESTALE } },
 	[ENTRY_STATX] = { "statx", false, { EIO, ENOENT, ESTALE, EACCES, ENOMEM } },
@@ -47,7 +49,8 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_SYNCFS] = { "syncfs", true, { EIO, ENOSPC } },
 	[ENTRY_LINKAT] = { "linkat",
 			   true,
-			   { EMLINK, ENOSPC, EDQUOT, EROFS, EPERM, EIO, EXDEV, ENOENT, ENOMEM, EEXIST, EACCES, ESTALE } },
+			   { EMLINK, ENOSPC, EDQUOT, EROFS, EPERM, EIO, EXDEV, ENOENT, ENOMEM, EEXIST, EACCES,
+			     ESTALE } },
 	[ENTRY_RENAMEAT2] = { "renameat2",
 			      true,
 			      { EINVAL, ENOSYS, ENOSPC, EDQUOT, EIO, EROFS, ENOENT, EXDEV, EACCES, ENOMEM, ESTALE } },
@@ -82,8 +85,8 @@ static struct {
 
 struct call {
 	enum entry entry;
-	bool hit;     /* this is call n, or one like it after it */
-	int fails;    /* with this errno; or NOTHING, HALF, BREAK; 0: does not */
+	bool hit;  /* this is call n, or one like it after it */
+	int fails; /* with this errno; or NOTHING, HALF, BREAK; 0: does not */
 };
 
 /* Both ways a process can be gone: killed, and ended by itself without a word. */
@@ -129,7 +132,8 @@ static struct call enter(enum entry entry)
 
 static ssize_t leave(const struct call *call, ssize_t r)
 {
-	if (r >= 0 && (call->entry == ENTRY_LINKAT || call->entry == ENTRY_RENAMEAT2 || call->entry == ENTRY_UNLINKAT) &&
+	if (r >= 0 &&
+	    (call->entry == ENTRY_LINKAT || call->entry == ENTRY_RENAMEAT2 || call->entry == ENTRY_UNLINKAT) &&
 	    ++state.report->modified == state.die_modified)
 		die(1);
 	if (call->hit && state.fault->mode == FAULT_DIE_AFTER)
@@ -140,14 +144,14 @@ static ssize_t leave(const struct call *call, ssize_t r)
 }
 
 /* enter() and, if the call fails, its answer; else `real` and leave(). */
-#define THROUGH(type, entry, real)                            \
-	do {                                                  \
-		struct call call_ = enter(entry);             \
-		if (call_.fails > 0)                          \
-			return (type)-call_.fails;            \
-		if (call_.fails == NOTHING)                   \
-			return 0;                             \
-		return (type)leave(&call_, (ssize_t)(real));  \
+#define THROUGH(type, entry, real)                                                                                     \
+	do {                                                                                                           \
+		struct call call_ = enter(entry);                                                                      \
+		if (call_.fails > 0)                                                                                   \
+			return (type)-call_.fails;                                                                     \
+		if (call_.fails == NOTHING)                                                                            \
+			return 0;                                                                                      \
+		return (type)leave(&call_, (ssize_t)(real));                                                           \
 	} while (0)
 
 /* ---- laws ---- */
@@ -195,8 +199,8 @@ static bool locked(int dirfd, const char *path)
 }
 
 /*
- * The root is locked and the directory above it. A file system that cannot lock has no locks (flock's own faults), and a directory
- * above that may not be opened is left out.
+ * The root is locked and the directory above it. A file system that cannot lock has no locks (flock's own faults), and
+ * a directory above that may not be opened is left out.
  */
 static void check_locked(void)
 {
@@ -300,7 +304,8 @@ static void act(int dirfd, const char *name, const char *file)
 	case ACT_DELETE:
 		state.report->acted = !unlinkat(dirfd, name, 0);
 		break;
-	case ACT_CHMOD: /* somebody who looked the name up before the exchange reaches the old file, whatever it is called now */
+	case ACT_CHMOD: /* somebody who looked the name up before the exchange reaches the old file, whatever it is
+			   called now */
 		state.report->acted = !fchmodat(dirfd, file, ACTOR_MODE, 0);
 		break;
 	case ACT_DIR:
@@ -528,7 +533,8 @@ static ssize_t made_up(void *buffer, size_t size)
 
 static ssize_t f_getrandom(void *buffer, size_t size, unsigned flags)
 {
-	THROUGH(ssize_t, ENTRY_GETRANDOM, size > 16 ? made_up(buffer, size) : sys_kernel.getrandom(buffer, size, flags));
+	THROUGH(ssize_t, ENTRY_GETRANDOM,
+		size > 16 ? made_up(buffer, size) : sys_kernel.getrandom(buffer, size, flags));
 }
 
 /* Begins somewhere; each question takes a microsecond. */

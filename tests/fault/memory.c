@@ -44,7 +44,8 @@ static bool fails(void)
 	if (!plan)
 		return false;
 	unsigned n = __atomic_add_fetch(&report->allocations, 1, __ATOMIC_RELAXED);
-	bool hit = (plan->mode == FAULT_MEMORY_ONCE && n == plan->nth) || (plan->mode == FAULT_MEMORY_ON && n >= plan->nth);
+	bool hit = (plan->mode == FAULT_MEMORY_ONCE && n == plan->nth) ||
+		   (plan->mode == FAULT_MEMORY_ON && n >= plan->nth);
 	if (hit)
 		__atomic_add_fetch(&report->fired, 1, __ATOMIC_RELAXED);
 	if (hit)

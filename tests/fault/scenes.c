@@ -3,8 +3,8 @@
  * scenes.c - the trees, as tables
  *
  * They are small, since each is built thousands of times, and have one of each kind: keepers with and without further
- * names, targets with several, one that a name outside holds, files alike but for a byte, large ones that are compared only
- * when linking, sparse ones, some whose attributes keep them apart, and what is no file.
+ * names, targets with several, one that a name outside holds, files alike but for a byte, large ones that are compared
+ * only when linking, sparse ones, some whose attributes keep them apart, and what is no file.
  */
 #include "scenes.h"
 
@@ -92,46 +92,47 @@ static const struct plant many[] = {
 };
 
 #define TREE(plants) plants, countof(plants)
-#define ACTS(act, when, exchange) { act, when, exchange }
+#define NEITHER (WORLD_NO_EXCHANGE | WORLD_NO_LEASES)
+#define ACTS(act, when, exchange) { ACT_##act, WHEN_##when, exchange }
 
 const struct scene scenes[] = {
-	{ "small",             TREE(small), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
-	{ "large",             TREE(large), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
-	{ "tagged",            TREE(tagged), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
-	{ "many",              TREE(many), VERB_APPLY, 0, WORLD_LATER, { 0 }, 0, 1, true },
-	{ "pair",              TREE(pair), VERB_PAIR, 0, 0, { 0 }, 0, 1, false },
-	{ "pair-unequal",      TREE(unequal), VERB_PAIR, -EILSEQ, 0, { 0 }, 0, 1, false },
-	{ "pair-no-exchange",  TREE(pair), VERB_PAIR, 0, WORLD_NO_EXCHANGE | WORLD_NO_LEASES, { 0 }, 0, 1, false },
-	{ "no-exchange",       TREE(small), VERB_APPLY, 0, WORLD_NO_EXCHANGE, { 0 }, 0, 9, false },
-	{ "no-leases",         TREE(small), VERB_APPLY, 0, WORLD_NO_LEASES, { 0 }, 0, 9, false },
-	{ "no-openat2",        TREE(small), VERB_APPLY, 0, WORLD_NO_OPENAT2, { 0 }, 0, 9, false },
-	{ "leftover-1",        TREE(small), VERB_APPLY, 0, 0, { 0 }, 1, 11, false },
-	{ "leftover-7",        TREE(small), VERB_APPLY, 0, 0, { 0 }, 7, 11, false },
-	{ "recover-1",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 1, 2, false },
-	{ "recover-2",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 2, 2, false },
-	{ "recover-6",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 6, 3, false },
-	{ "recover-7",         TREE(small), VERB_RECOVER, 0, 0, { 0 }, 7, 3, false },
-	{ "recover-over",      TREE(small), VERB_RECOVER, 0, WORLD_NO_EXCHANGE, { 0 }, 6, 3, false },
-	{ "save-before",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_BEFORE, 2), 0, 5, false },
-	{ "save-after",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_AFTER, 2), 0, 5, false },
-	{ "delete-before",     TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_BEFORE, 2), 0, 5, false },
-	{ "delete-after",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_AFTER, 2), 0, 5, false },
-	{ "chmod-before",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_BEFORE, 2), 0, 5, false },
-	{ "chmod-after",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_AFTER, 2), 0, 5, false },
-	{ "dir-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DIR, WHEN_BEFORE, 2), 0, 5, false },
-	{ "ask-before",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_BEFORE, 2), 0, 5, false },
-	{ "ask-after",         TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_AFTER, 2), 0, 5, false },
-	{ "write-after",       TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_AFTER, 2), 0, 5, false },
-	{ "write-before",      TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_BEFORE, 2), 0, 5, false },
-	{ "forge-before",      TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_FORGE, WHEN_BEFORE, 2), 0, 5, false },
-	{ "save-grace",        TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_SAVE, WHEN_GRACE, 2), 0, 5, false },
-	{ "delete-grace",      TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_DELETE, WHEN_GRACE, 2), 0, 5, false },
-	{ "chmod-grace",       TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_CHMOD, WHEN_GRACE, 2), 0, 5, false },
-	{ "ask-grace",         TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_ASK, WHEN_GRACE, 2), 0, 5, false },
-	{ "write-grace",       TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_GRACE, 2), 0, 5, false },
-	{ "hold",              TREE(single), VERB_APPLY, 0, 0, ACTS(ACT_HOLD, WHEN_BEFORE, 0), 0, 5, false },
-	{ "save-after-over",   TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE, ACTS(ACT_SAVE, WHEN_AFTER, 1), 0, 5, false },
-	{ "write-after-over",  TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE | WORLD_NO_LEASES, ACTS(ACT_WRITE, WHEN_AFTER, 1), 0, 5, false },
+	{ "small", TREE(small), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
+	{ "large", TREE(large), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
+	{ "tagged", TREE(tagged), VERB_APPLY, 0, 0, { 0 }, 0, 1, false },
+	{ "many", TREE(many), VERB_APPLY, 0, WORLD_LATER, { 0 }, 0, 1, true },
+	{ "pair", TREE(pair), VERB_PAIR, 0, 0, { 0 }, 0, 1, false },
+	{ "pair-unequal", TREE(unequal), VERB_PAIR, -EILSEQ, 0, { 0 }, 0, 1, false },
+	{ "pair-no-exchange", TREE(pair), VERB_PAIR, 0, NEITHER, { 0 }, 0, 1, false },
+	{ "no-exchange", TREE(small), VERB_APPLY, 0, WORLD_NO_EXCHANGE, { 0 }, 0, 9, false },
+	{ "no-leases", TREE(small), VERB_APPLY, 0, WORLD_NO_LEASES, { 0 }, 0, 9, false },
+	{ "no-openat2", TREE(small), VERB_APPLY, 0, WORLD_NO_OPENAT2, { 0 }, 0, 9, false },
+	{ "leftover-1", TREE(small), VERB_APPLY, 0, 0, { 0 }, 1, 11, false },
+	{ "leftover-7", TREE(small), VERB_APPLY, 0, 0, { 0 }, 7, 11, false },
+	{ "recover-1", TREE(small), VERB_RECOVER, 0, 0, { 0 }, 1, 2, false },
+	{ "recover-2", TREE(small), VERB_RECOVER, 0, 0, { 0 }, 2, 2, false },
+	{ "recover-6", TREE(small), VERB_RECOVER, 0, 0, { 0 }, 6, 3, false },
+	{ "recover-7", TREE(small), VERB_RECOVER, 0, 0, { 0 }, 7, 3, false },
+	{ "recover-over", TREE(small), VERB_RECOVER, 0, WORLD_NO_EXCHANGE, { 0 }, 6, 3, false },
+	{ "save-before", TREE(single), VERB_APPLY, 0, 0, ACTS(SAVE, BEFORE, 2), 0, 5, false },
+	{ "save-after", TREE(single), VERB_APPLY, 0, 0, ACTS(SAVE, AFTER, 2), 0, 5, false },
+	{ "delete-before", TREE(single), VERB_APPLY, 0, 0, ACTS(DELETE, BEFORE, 2), 0, 5, false },
+	{ "delete-after", TREE(single), VERB_APPLY, 0, 0, ACTS(DELETE, AFTER, 2), 0, 5, false },
+	{ "chmod-before", TREE(single), VERB_APPLY, 0, 0, ACTS(CHMOD, BEFORE, 2), 0, 5, false },
+	{ "chmod-after", TREE(single), VERB_APPLY, 0, 0, ACTS(CHMOD, AFTER, 2), 0, 5, false },
+	{ "dir-before", TREE(single), VERB_APPLY, 0, 0, ACTS(DIR, BEFORE, 2), 0, 5, false },
+	{ "ask-before", TREE(single), VERB_APPLY, 0, 0, ACTS(ASK, BEFORE, 2), 0, 5, false },
+	{ "ask-after", TREE(single), VERB_APPLY, 0, 0, ACTS(ASK, AFTER, 2), 0, 5, false },
+	{ "write-after", TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(WRITE, AFTER, 2), 0, 5, false },
+	{ "write-before", TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(WRITE, BEFORE, 2), 0, 5, false },
+	{ "forge-before", TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(FORGE, BEFORE, 2), 0, 5, false },
+	{ "save-grace", TREE(single), VERB_APPLY, 0, 0, ACTS(SAVE, GRACE, 2), 0, 5, false },
+	{ "delete-grace", TREE(single), VERB_APPLY, 0, 0, ACTS(DELETE, GRACE, 2), 0, 5, false },
+	{ "chmod-grace", TREE(single), VERB_APPLY, 0, 0, ACTS(CHMOD, GRACE, 2), 0, 5, false },
+	{ "ask-grace", TREE(single), VERB_APPLY, 0, 0, ACTS(ASK, GRACE, 2), 0, 5, false },
+	{ "write-grace", TREE(single), VERB_APPLY, 0, WORLD_NO_LEASES, ACTS(WRITE, GRACE, 2), 0, 5, false },
+	{ "hold", TREE(single), VERB_APPLY, 0, 0, ACTS(HOLD, BEFORE, 0), 0, 5, false },
+	{ "save-after-over", TREE(single), VERB_APPLY, 0, WORLD_NO_EXCHANGE, ACTS(SAVE, AFTER, 1), 0, 5, false },
+	{ "write-after-over", TREE(single), VERB_APPLY, 0, NEITHER, ACTS(WRITE, AFTER, 1), 0, 5, false },
 };
 /* clang-format on */
 

@@ -17,12 +17,13 @@ struct scene {
 	const struct plant *plants;
 	size_t count;
 	enum verb verb;
-	int expected;        /* what the verb returns when nothing goes wrong */
-	unsigned world;      /* enum world */
+	int expected;   /* what the verb returns when nothing goes wrong */
+	unsigned world; /* enum world */
 	struct actor actor;
-	unsigned leftovers;  /* a run before died after so many calls that modify; 0: there was none */
-	unsigned stride;     /* of the calls that modify nothing only each so many-th fails, unless all are asked for; 0: 1 */
-	bool sync_only;      /* only fdatasync and syncfs fail */
+	unsigned leftovers; /* a run before died after so many calls that modify; 0: there was none */
+	unsigned stride; /* of the calls that modify nothing only each so many-th fails, unless all are asked for; 0: 1
+			  */
+	bool sync_only;  /* only fdatasync and syncfs fail */
 };
 
 extern const struct scene scenes[];

@@ -89,7 +89,8 @@ static void clear_dir(int top, const char *path)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' && (!entry->d_name[1] || entry->d_name[1] == '.') && strlen(entry->d_name) < 3)
+		if (entry->d_name[0] == '.' && (!entry->d_name[1] || entry->d_name[1] == '.') &&
+		    strlen(entry->d_name) < 3)
 			continue;
 		bool mine = false;
 		for (size_t i = 0; i < countof(dirs); i++) {
@@ -180,9 +181,9 @@ int tree_build(struct tree *tree, const struct plant *plants, size_t count)
 			.path = plant->path,
 			.group = strncmp(plant->path, "out/", 4) ? file->group : 0,
 			.content = file->content,
-			.mode = plant->kind == PLANT_SYMLINK ? S_IFLNK | 0777 :
-				plant->kind == PLANT_FIFO    ? S_IFIFO | 0644 :
-							       S_IFREG | 0644,
+			.mode = plant->kind == PLANT_SYMLINK ? S_IFLNK | 0777
+				: plant->kind == PLANT_FIFO  ? S_IFIFO | 0644
+							     : S_IFREG | 0644,
 		};
 	}
 	return r ? r : tree_note(tree);
@@ -233,7 +234,8 @@ static bool xattr_right(int fd, const struct plant *plant)
 	if (!plant->xattr)
 		return names <= 0;
 	ssize_t n = fgetxattr(fd, "user.tag", value, sizeof(value));
-	return names == (ssize_t)sizeof("user.tag") && n == (ssize_t)strlen(plant->xattr) && !memcmp(value, plant->xattr, (size_t)n);
+	return names == (ssize_t)sizeof("user.tag") && n == (ssize_t)strlen(plant->xattr) &&
+	       !memcmp(value, plant->xattr, (size_t)n);
 }
 
 /* The oldest time of the file itself was given by its place in the table; after linking it is its keeper's. */
@@ -304,7 +306,8 @@ static bool known_content(const struct tree *tree, const char *path)
 	return false;
 }
 
-static const char *look_at_spare(const struct tree *tree, const char *dir, const struct dirent *entry, struct look *look)
+static const char *look_at_spare(const struct tree *tree, const char *dir, const struct dirent *entry,
+				 struct look *look)
 {
 	struct spare *spare = &look->spares[look->spare_count];
 	struct temp temp;
@@ -317,7 +320,8 @@ static const char *look_at_spare(const struct tree *tree, const char *dir, const
 	look->spare_count++;
 	look->temps += spare->temp;
 	look->kept += !spare->temp;
-	if (!spare->temp && !strstr(entry->d_name, ".dedupe-link-kept-") && !strstr(entry->d_name, ".dedupe-link-rescued-"))
+	if (!spare->temp && !strstr(entry->d_name, ".dedupe-link-kept-") &&
+	    !strstr(entry->d_name, ".dedupe-link-rescued-"))
 		return "was planted by nobody";
 	if (fstatat(tree->fd, spare->path, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 		return NULL; /* what an actor put at a name may be no file */
@@ -366,6 +370,6 @@ void tree_look(const struct tree *tree, bool attributes_hold, struct look *ret, 
 	for (size_t i = 0; i < countof(dirs); i++)
 		look_at_dir(tree, dirs[i], ret, complaint, room);
 	for (size_t i = 0; i < tree->count; i++)
-		complain_of(tree->leaves[i].path, leaf_wrong(tree, &tree->leaves[i], attributes_hold, &ret->ino[i]), complaint,
-			    room);
+		complain_of(tree->leaves[i].path, leaf_wrong(tree, &tree->leaves[i], attributes_hold, &ret->ino[i]),
+			    complaint, room);
 }

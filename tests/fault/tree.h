@@ -32,10 +32,10 @@ struct content {
 };
 
 struct plant {
-	const char *path;  /* from TOP; the last component is unique in the tree */
+	const char *path; /* from TOP; the last component is unique in the tree */
 	enum plant_kind kind;
-	const char *link;  /* PLANT_LINK: the plant of which it is another name */
-	char group;        /* plants of a group are one file in the end; 0: stays what it is */
+	const char *link; /* PLANT_LINK: the plant of which it is another name */
+	char group;       /* plants of a group are one file in the end; 0: stays what it is */
 	struct content content;
 	const char *xattr; /* value of user.tag; NULL: has none */
 };
@@ -48,15 +48,15 @@ struct leaf {
 	uint64_t ino, blocks; /* before the run */
 	struct content content;
 	uint16_t mode;
-	bool gone, dir;       /* an actor deleted it, or put a directory there */
-	bool acted;           /* an actor was here: old figures mean nothing */
-	bool waits;           /* what the actor made is under another name just now: this one is as it was planted */
+	bool gone, dir; /* an actor deleted it, or put a directory there */
+	bool acted;     /* an actor was here: old figures mean nothing */
+	bool waits;     /* what the actor made is under another name just now: this one is as it was planted */
 };
 
 struct tree {
 	char top[TREE_PATH];
 	int fd;
-	bool xattrs;          /* the file system has user attributes */
+	bool xattrs; /* the file system has user attributes */
 	size_t count;
 	struct leaf leaves[TREE_PLANTS];
 };
