@@ -14,7 +14,7 @@ The laws:
   header    x.c includes x.h before anything else; only headers are included, and by a path that exists.
   kernel    <linux/...> and #if belong to sys, where the quirks of kernels and file systems are written down.
   knives    the calls that change names are named in the drawer only: the call table and swap (and clone).
-  places    xxhash.h and sqlite3.h in one file each, check.h below tests/ only.
+  places    xxhash.h, sqlite3.h and jansson.h in one file each, check.h below tests/ only.
   silence   base, sys and core never exit, abort or print: the library reports, the program talks.
 """
 import os
@@ -46,7 +46,7 @@ TALK = re.compile(
     r"|_?exit|_Exit|quick_exit|abort)\s*\(|\b(stdout|stderr)\b"
 )
 
-ONE_FILE = ("xxhash.h", "sqlite3.h")
+ONE_FILE = ("xxhash.h", "sqlite3.h", "jansson.h")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]*)"|<([^>\n]*)>|(.*))', re.M)
 CONDITION = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b[ \t]*(.*)", re.M)

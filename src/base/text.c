@@ -271,6 +271,42 @@ void text_add_base64(struct text *text, const char *bytes, size_t length)
 
 /* ---- parsing ---- */
 
+/* The value of a base64 digit, -1 for anything else. */
+static int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int text_parse_base64(const char *string, struct text *ret)
+{
+	size_t length = strlen(string), padding = 0;
+	while (padding < 2 && padding < length && string[length - 1 - padding] == '=')
+		padding++;
+	if (length % 4)
+		return -EINVAL;
+	for (size_t at = 0; at < length; at += 4) {
+		uint32_t bits = 0;
+		for (size_t i = at; i < at + 4; i++) {
+			int value = i < length - padding ? base64_value(string[i]) : 0;
+			if (value < 0)
+				return -EINVAL;
+			bits = bits << 6 | (uint32_t)value;
+		}
+		const char bytes[] = { (char)(bits >> 16), (char)(bits >> 8), (char)bits };
+		size_t spare = at + 4 == length ? padding : 0;
+		if (spare && bits & (spare == 2 ? 0xffff : 0xff)) /* bits that stand for nothing: two spellings of one name */
+			return -EINVAL;
+		text_add(ret, bytes, sizeof(bytes) - spare);
+	}
+	return ret->failed ? -ENOMEM : 0;
+}
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';

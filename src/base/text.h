@@ -40,6 +40,9 @@ void text_add_json(struct text *text, const char *bytes, size_t length);
 /* Appends base64 (RFC 4648, padded). */
 void text_add_base64(struct text *text, const char *bytes, size_t length);
 
+/* Appends the bytes that base64 stands for. -EINVAL for anything text_add_base64 would not have written; -ENOMEM. */
+MUST_CHECK int text_parse_base64(const char *string, struct text *ret);
+
 /*
  * Parses a size: digits, optionally a decimal fraction, then B, K, M, G, T, P, E (powers of 1024, also KiB ...) or
  * KB, MB ... (powers of 1000). Case does not matter, but for the rule above. A fraction needs a unit above bytes and
