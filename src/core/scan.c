@@ -32,7 +32,7 @@ struct scan {
 	struct walk walk;
 };
 
-static int take_inode(void *ctx, struct inode_id id)
+static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp UNUSED)
 {
 	struct scan *scan = ctx;
 	struct dlk_plan *plan = scan->plan;

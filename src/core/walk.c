@@ -650,7 +650,7 @@ static int take_found(struct phase *phase, struct seen *seen, const struct batch
 	r = catalog_add_file(walk->catalog, dir, name, found->length, &found->stamp, phase->domain, &inode, &fresh);
 	if (!r && fresh && found->stamp.links > 1)
 		r = seen_add(seen, phase->domain, found->stamp.ino);
-	return !r && fresh ? walk->fresh(walk->ctx, inode) : r;
+	return !r && fresh ? walk->fresh(walk->ctx, inode, &found->stamp) : r;
 }
 
 static struct batch *next_batch(struct phase *phase)
@@ -1013,7 +1013,7 @@ static int take_file_root(struct journey *journey, const struct root_file *file,
 				 domain, &inode, &fresh);
 	if (!r && fresh && file->stamp.links > 1)
 		r = seen_add(&journey->seen, domain, file->stamp.ino);
-	return !r && fresh ? walk->fresh(walk->ctx, inode) : r;
+	return !r && fresh ? walk->fresh(walk->ctx, inode, &file->stamp) : r;
 }
 
 static int walk_file_roots(struct journey *journey)

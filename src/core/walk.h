@@ -30,7 +30,7 @@ struct walk {
 	const struct dlk_options *options;
 	bool temps_only; /* look for temporary names alone: files are not even looked at */
 	/* called on the calling thread for each inode that is new to the catalog; not 0 ends the walk */
-	int (*fresh)(void *ctx, struct inode_id inode);
+	int (*fresh)(void *ctx, struct inode_id inode, const struct stamp *stamp);
 	void *ctx;
 	/* filled */
 	VEC(struct walk_temp) temps;

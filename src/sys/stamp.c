@@ -22,6 +22,7 @@ static void fill(struct stamp *stamp, const struct statx *stx)
 		.blocks = stx->stx_blocks,
 		.mtime = to_ns(&stx->stx_mtime),
 		.ctime = to_ns(&stx->stx_ctime),
+		.btime = stx->stx_mask & STATX_BTIME ? to_ns(&stx->stx_btime) : 0,
 		.links = stx->stx_nlink,
 		.uid = stx->stx_uid,
 		.gid = stx->stx_gid,
@@ -35,7 +36,7 @@ static int look(int dirfd, const char *name, int flags, struct stamp *ret)
 {
 	struct statx stx;
 	int r = sys->statx(dirfd, name, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-			   STATX_BASIC_STATS | STATX_MNT_ID, &stx);
+			   STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &stx);
 	if (r < 0)
 		return r;
 	fill(ret, &stx);

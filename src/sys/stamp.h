@@ -21,6 +21,7 @@ struct stamp {
 	uint16_t mode;   /* type and permission bits */
 	bool immutable;  /* immutable or append-only attribute: can be neither linked to nor renamed */
 	bool mount_root; /* the root of a mount */
+	int64_t btime;   /* birth; 0 where the file system has none */
 };
 
 /* The file `name` in dirfd, symlinks not followed, automounts not triggered. */

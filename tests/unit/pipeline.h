@@ -44,7 +44,7 @@ static inline void pipeline_observe(void *ctx, const struct dlk_event *event)
 	must(!vec_push(&pipeline->told, told));
 }
 
-static inline int pipeline_fresh(void *ctx, struct inode_id inode)
+static inline int pipeline_fresh(void *ctx, struct inode_id inode, const struct stamp *stamp UNUSED)
 {
 	struct pipeline *pipeline = ctx;
 	pipeline->fresh++;

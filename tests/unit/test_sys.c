@@ -35,6 +35,7 @@
 #include "../../src/sys/mount.h"
 #include "../../src/sys/stamp.h"
 #include "../../src/sys/swap.h"
+#include "../../src/sys/volume.h"
 #include "../../src/sys/xattr.h"
 
 /* ---- the directory, files in it, and other processes ---- */
@@ -326,18 +327,18 @@ START_TEST(stamp_compares_what_it_says)
 		bool file, version, untouched;
 	} rows[] = {
 		{ .stamp = base, true, true, true },
-		{ .stamp = { 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, false, false, false },
-		{ .stamp = { 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, false, false, false },
-		{ .stamp = { 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, true, true, true }, /* mount */
-		{ .stamp = { 1, 2, 3, 0, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 0, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, true, true, true }, /* blocks */
-		{ .stamp = { 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, S_IFREG | 0644, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 0, 8, 9, 10, S_IFREG | 0644, 0, 0 }, true, true, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 0, 9, 10, S_IFREG | 0644, 0, 0 }, true, true, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 10, S_IFREG | 0644, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, S_IFREG | 0644, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0600, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFIFO | 0644, 0, 0 }, true, false, false },
+		{ .stamp = { 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, false, false, false },
+		{ .stamp = { 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, false, false, false },
+		{ .stamp = { 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, true }, /* mount */
+		{ .stamp = { 1, 2, 3, 0, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 0, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, true }, /* blocks */
+		{ .stamp = { 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 0, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 0, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0600, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFIFO | 0644, 0, 0, 0 }, true, false, false },
 	};
 	for (size_t i = 0; i < countof(rows); i++) {
 		ck_assert_int_eq(stamp_same_file(&base, &rows[i].stamp), rows[i].file);
@@ -373,20 +374,23 @@ START_TEST(stamp_takes_the_ends_of_time_and_attributes)
 	struct stamp stamp;
 	table.statx = tell_statx;
 	use_table();
-	told = (struct statx){ .stx_mask = STATX_MNT_ID, .stx_mnt_id = 77, .stx_dev_major = 8, .stx_dev_minor = 1,
+	told = (struct statx){ .stx_mask = STATX_MNT_ID | STATX_BTIME, .stx_mnt_id = 77, .stx_btime = { .tv_nsec = 9 }, .stx_dev_major = 8, .stx_dev_minor = 1,
 			       .stx_mtime = { .tv_sec = INT64_MAX }, .stx_ctime = { .tv_sec = INT64_MIN, .tv_nsec = 5 },
 			       .stx_attributes = STATX_ATTR_IMMUTABLE };
 	ck_assert_int_eq(stamp_fd(0, &stamp), 0);
 	ck_assert_int_eq(stamp.mtime, INT64_MAX);
 	ck_assert_int_eq(stamp.ctime, INT64_MIN);
 	ck_assert_uint_eq(stamp.mount, 77);
+	ck_assert_int_eq(stamp.btime, 9);
 	ck_assert_uint_eq(stamp.dev, UINT64_C(8) << 32 | 1);
 	ck_assert(stamp.immutable);
 	told = (struct statx){ .stx_mnt_id = 77, .stx_mtime = { .tv_sec = -1, .tv_nsec = 999999999 },
+			       .stx_btime = { .tv_nsec = 9 },
 			       .stx_attributes = STATX_ATTR_APPEND | STATX_ATTR_MOUNT_ROOT };
 	ck_assert_int_eq(stamp_fd(0, &stamp), 0);
 	ck_assert_int_eq(stamp.mtime, -1);
 	ck_assert_uint_eq(stamp.mount, 0); /* not said by the mask: not there */
+	ck_assert_int_eq(stamp.btime, 0);
 	ck_assert(stamp.immutable);
 	ck_assert(stamp.mount_root);
 }
@@ -1555,6 +1559,79 @@ START_TEST(swap_rescue_takes_back_only_its_own)
 }
 END_TEST
 
+/* ---- volume ---- */
+
+static uint32_t told_magic;
+static bool old_kernel, old_xfs;
+
+static int tell_fsid(int fd, struct statfs *ret)
+{
+	int r = sys_kernel.fstatfs(fd, ret);
+	ret->f_type = (__typeof__(ret->f_type))told_magic;
+	memset(&ret->f_fsid, 7, sizeof(ret->f_fsid));
+	return r;
+}
+
+/* The kernel's answers: a UUID of 5s by the general question, of 6s by that of xfs. */
+static int tell_uuid(int fd UNUSED, unsigned long request, void *argument)
+{
+	unsigned char *bytes = argument;
+	bool xfs = _IOC_TYPE(request) == 'X';
+	if (xfs ? !old_xfs : old_kernel)
+		return -ENOTTY;
+	bytes[0] = 16;
+	memset(bytes + (xfs ? 64 : 1), xfs ? 6 : 5, 16);
+	return 0;
+}
+
+START_TEST(volume_is_the_same_for_all_of_a_file_system)
+{
+	struct volume a, b;
+	make_text("file", "x");
+	int fd = openat(top, "file", O_RDONLY);
+	int r = volume_look(top, &a);
+	if (r == -ENODATA)
+		unit_skip("this file system has no lasting name");
+	else
+		ck_assert(!r && !volume_look(fd, &b) && volume_equal(&a, &b));
+	close(fd);
+	fd = open("/proc", O_RDONLY);
+	ck_assert_int_eq(volume_look(fd, &b), -ENODATA);
+	close(fd);
+}
+END_TEST
+
+/* Words: what stands in them by type, by an old kernel and a new one. */
+START_TEST(volume_asks_whom_it_may_believe)
+{
+	static const struct {
+		uint32_t magic;
+		bool old, xfs;
+		int r;
+		unsigned char first, third; /* a byte of words 0 and 2 */
+	} cases[] = {
+		{ EXT4_SUPER_MAGIC, false, false, 0, 5, 7 },       { EXT4_SUPER_MAGIC, true, false, 0, 0, 7 },
+		{ XFS_SUPER_MAGIC, false, false, 0, 5, 0 },        { XFS_SUPER_MAGIC, true, true, 0, 6, 0 },
+		{ XFS_SUPER_MAGIC, true, false, -ENODATA, 0, 0 },  { F2FS_SUPER_MAGIC, false, false, 0, 5, 0 },
+		{ F2FS_SUPER_MAGIC, true, false, -ENODATA, 0, 0 }, { NFS_SUPER_MAGIC, true, false, -ENODATA, 0, 0 },
+	};
+	table.fstatfs = tell_fsid;
+	table.ioctl = tell_uuid;
+	sys_replace(&table);
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct volume volume = { { 1, 1, 1 } };
+		told_magic = cases[i].magic;
+		old_kernel = cases[i].old;
+		old_xfs = cases[i].xfs;
+		ck_assert_int_eq(volume_look(top, &volume), cases[i].r);
+		if (cases[i].r)
+			ck_assert(volume.words[0] == 1 && volume.words[2] == 1);
+		else
+			ck_assert((volume.words[0] & 255) == cases[i].first && (volume.words[2] & 255) == cases[i].third);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -1601,6 +1678,8 @@ int main(void)
 		swap_aside_never_overwrites,
 		swap_rescue_copies_bytes_and_holes,
 		swap_rescue_takes_back_only_its_own,
+		volume_is_the_same_for_all_of_a_file_system,
+		volume_asks_whom_it_may_believe,
 	};
 	return unit_run_in("sys", tests, countof(tests), set_up, tear_down);
 }

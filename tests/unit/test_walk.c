@@ -721,7 +721,7 @@ START_TEST(directory_swapped_for_a_symlink_is_not_entered)
 }
 END_TEST
 
-static int full_house(void *ctx, struct inode_id inode)
+static int full_house(void *ctx, struct inode_id inode, const struct stamp *stamp UNUSED)
 {
 	(void)ctx;
 	return inode.v == 1 ? -ENOMEM : 0;
