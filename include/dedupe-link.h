@@ -66,7 +66,7 @@ struct dlk_filter {
 
 enum dlk_event_kind {
 	DLK_EVENT_PHASE,    /* a phase begins: `phase` */
-	DLK_EVENT_PROGRESS, /* now and then: `phase`, `done`, `total` (0: not known), `bytes` */
+	DLK_EVENT_PROGRESS, /* some times a second: `phase`, `step` and how far it is: see struct dlk_event */
 	DLK_EVENT_ERROR,    /* something could not be read or linked: `stage`, `path`, `error`; counts as an error */
 	DLK_EVENT_SKIP,     /* a name left as it was: `stage`, `path`, `reason`; no error */
 	DLK_EVENT_NOTE,     /* something worth one line: `reason`, `path` */
@@ -118,7 +118,14 @@ struct dlk_event {
 	int error;         /* a positive errno, or 0 */
 	const char *path;  /* valid during the call; NULL where it makes no sense */
 	const char *other; /* likewise */
-	uint64_t done, total, bytes;
+	/*
+	 * How far the phase, or its step, is. DLK_PHASE_WALK: names and bytes found, no totals. DLK_PHASE_HASH: files read of those
+	 * to read, in up to three steps: 1 first bytes (small files whole), 2 last bytes, 3 whole files. DLK_PHASE_LINK: files
+	 * compared and linked, and bytes compared or found not to need it.
+	 */
+	uint64_t done, total, bytes, bytes_total; /* a total of 0: not known */
+	uint64_t saved; /* DLK_PHASE_LINK: bytes freed so far; DLK_PHASE_HASH: an estimate of what was found so far */
+	unsigned step;  /* from 1; 0: the phase has no steps */
 };
 
 /*

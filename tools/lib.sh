@@ -12,7 +12,7 @@ PATH=$PATH:/usr/sbin:/sbin
 to_build="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev python3"
 # Not insisted on: --apply reads its file with jansson.
 to_build_well="libjansson-dev"
-to_test="check clang compiler-rt strace e2fsprogs xfsprogs btrfs-progs attr acl mount spin"
+to_test="check clang compiler-rt strace tmux e2fsprogs xfsprogs btrfs-progs attr acl mount spin"
 
 say() {
 	printf '%s\n' "$*" >&2

@@ -4,18 +4,19 @@
  *
  *	options    the command line             words      names of the library's enums
  *	listfile   files of names and patterns  nearest    guesses for what was mistyped
- *	signals    stop, or how far are you     progress   the answer in one line
+ *	signals    stop, or how far are you     progress   the answer in words
+ *	                                        painter    and how it gets to the terminal
  *	issues     what went wrong, gathered    complain   and told on stderr
  *	sink_*     the report's forms           out        a stream that remembers write errors
  *
  * Options are parsed, the library works, and only then something is printed: while it works, files of other programs
- * may be held in leases, and a full pipe must not make them wait.
+ * may be held in leases, and a full pipe must not make them wait. Only the painter writes meanwhile, on its own thread.
  */
 #include "complain.h"
 #include "issues.h"
 #include "options.h"
 #include "out.h"
-#include "progress.h"
+#include "painter.h"
 #include "signals.h"
 #include "sink.h"
 
@@ -30,7 +31,7 @@ enum { STATUS_DONE = 0, STATUS_TROUBLE = 1, STATUS_USAGE = 2, STATUS_LOCKED = 3,
 struct session {
 	struct options options;
 	struct issues issues;
-	struct dlk_event at;   /* the last one about progress */
+	struct painter painter;
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
@@ -41,25 +42,12 @@ struct session {
 
 /* ---- while the library works ---- */
 
-static void say_progress(struct session *session)
-{
-	struct text text = { 0 };
-
-	progress_line(&text, &session->at);
-	if (!text.failed)
-		out_complain("%s", text.at);
-	text_free(&text);
-}
-
 static void observe(void *ctx, const struct dlk_event *event)
 {
 	struct session *session = ctx;
 
 	if (event->kind == DLK_EVENT_PHASE || event->kind == DLK_EVENT_PROGRESS) {
-		if (event->phase != DLK_PHASE_DONE)
-			session->at = *event;
-		if (signals_asked_for_progress())
-			say_progress(session);
+		painter_note(&session->painter, event);
 		return;
 	}
 	/* That another run holds the lock has an exit status and a line of its own. */
@@ -94,11 +82,21 @@ static int scan_and_apply(struct session *session)
 	return r;
 }
 
+static enum painter_mode painter_mode(const struct options *options)
+{
+	bool wanted = options->progress == OPTIONS_ALWAYS || (options->progress == OPTIONS_AUTO && !options->quiet);
+
+	if (wanted && painter_can_draw())
+		return PAINTER_DRAWS;
+	return options->progress == OPTIONS_ALWAYS ? PAINTER_LINES : PAINTER_ASKED;
+}
+
 static void work(struct session *session)
 {
 	struct options *options = &session->options;
 	int64_t begun = now();
 
+	painter_begin(&session->painter, painter_mode(options));
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
@@ -109,6 +107,7 @@ static void work(struct session *session)
 	else
 		session->result = scan_and_apply(session);
 	session->duration_ns = now() - begun;
+	painter_end(&session->painter);
 }
 
 /* ---- afterwards ---- */
@@ -133,7 +132,7 @@ static void say_stopped(const struct session *session)
 {
 	struct text text = { 0 };
 
-	progress_line(&text, &session->at);
+	progress_line(&text, &session->painter.progress);
 	out_complain("stopped by %s while %s; %s", signals_name(*signals_stop()), text.failed ? "working" : text.at,
 		     session->plan ? "what was linked stays linked" : "nothing was linked");
 	text_free(&text);

@@ -113,7 +113,8 @@ static int set_output(struct parse *parse, const char *argument UNUSED, int valu
 	return 0;
 }
 
-static int set_color(struct parse *parse, const char *argument, int value UNUSED)
+/* For --color and --progress; the word alone means always. */
+static int set_when(struct parse *parse, const char *argument, enum options_when *ret)
 {
 	static const char *const words[] = {
 		[OPTIONS_AUTO] = "auto", [OPTIONS_ALWAYS] = "always", [OPTIONS_NEVER] = "never"
@@ -121,11 +122,21 @@ static int set_color(struct parse *parse, const char *argument, int value UNUSED
 
 	for (size_t i = 0; i < countof(words); i++) {
 		if (!argument || !strcmp(argument, words[i])) {
-			parse->options->color = argument ? (enum options_when)i : OPTIONS_ALWAYS;
+			*ret = argument ? (enum options_when)i : OPTIONS_ALWAYS;
 			return 0;
 		}
 	}
 	return refuse_argument(parse, argument, "is none of auto, always, never");
+}
+
+static int set_color(struct parse *parse, const char *argument, int value UNUSED)
+{
+	return set_when(parse, argument, &parse->options->color);
+}
+
+static int set_progress(struct parse *parse, const char *argument, int value UNUSED)
+{
+	return set_when(parse, argument, &parse->options->progress);
 }
 
 static int ignore(struct parse *parse UNUSED, const char *argument UNUSED, int value UNUSED)
@@ -446,6 +457,8 @@ static const struct row rows[] = {
 	{ 0, "json", NULL, set_output, OPTIONS_JSON, TOPIC_REPORT, LINE, "report as one JSON object" },
 	{ '0', "print0", NULL, set_output, OPTIONS_NAMES, TOPIC_REPORT, LINE,
 	  "print the names replaced only, each ended by NUL" },
+	{ 0, "progress", "[=WHEN]", set_progress, 0, TOPIC_REPORT, LINE,
+	  "auto (default): on terminals; always; never" },
 	{ 0, "color", "[=WHEN]", set_color, 0, TOPIC_REPORT, LINE, "auto (default), always, never; or NO_COLOR" },
 };
 

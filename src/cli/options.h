@@ -17,7 +17,7 @@ struct options {
 	bool quiet;
 	unsigned verbose; /* how many -v */
 	enum options_output output;
-	enum options_when color;
+	enum options_when color, progress;
 	struct dlk_options run;
 	VEC(struct dlk_filter) filters; /* run.filters, once parsed */
 	VEC(const char *) paths;

@@ -2,26 +2,41 @@
 /* signals.c - handlers that set a flag */
 #include "signals.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 static volatile int stop;
 static volatile atomic_flag no_question = ATOMIC_FLAG_INIT;
+static sem_t bell;
 
 static const struct {
 	int number;
 	const char *name;
 } stoppers[] = { { SIGTERM, "SIGTERM" }, { SIGINT, "SIGINT" }, { SIGHUP, "SIGHUP" }, { SIGXCPU, "SIGXCPU" } };
 
+/* sem_post may be called in a handler, and changes errno on failure only: more rings than an int counts. */
+static void ring(void)
+{
+	int saved = errno;
+
+	sem_post(&bell);
+	errno = saved;
+}
+
 static void on_stop(int number)
 {
 	if (!stop)
 		stop = number;
+	ring();
 }
 
 static void on_question(int number UNUSED)
 {
 	atomic_flag_clear(&no_question);
+	ring();
 }
 
 void signals_watch(void)
@@ -29,6 +44,7 @@ void signals_watch(void)
 	/* No SA_RESTART: who waits for the lock must notice. */
 	struct sigaction action = { .sa_handler = on_stop }, old;
 
+	sem_init(&bell, 0, 0);
 	for (size_t i = 0; i < countof(stoppers); i++)
 		if (!sigaction(stoppers[i].number, NULL, &old) && old.sa_handler != SIG_IGN)
 			sigaction(stoppers[i].number, &action, NULL);
@@ -54,4 +70,26 @@ const char *signals_name(int number)
 bool signals_asked_for_progress(void)
 {
 	return !atomic_flag_test_and_set(&no_question);
+}
+
+void signals_wait(int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * NS_PER_MS;
+	if (until.tv_nsec >= NS_PER_S) {
+		until.tv_sec++;
+		until.tv_nsec -= NS_PER_S;
+	}
+	if (ms < 0)
+		(void)sem_wait(&bell);
+	else
+		(void)sem_clockwait(&bell, CLOCK_MONOTONIC, &until);
+}
+
+void signals_wake(void)
+{
+	sem_post(&bell);
 }

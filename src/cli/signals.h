@@ -22,6 +22,10 @@ const volatile int *signals_stop(void);
 /* "SIGTERM". */
 const char *signals_name(int number);
 
+/* Waits until one of the signals came since the last time, or signals_wake() was called; `ms` at the longest, -1: forever. */
+void signals_wait(int ms);
+void signals_wake(void);
+
 /* Whether SIGUSR1 came since the last time it was asked. */
 bool signals_asked_for_progress(void);
 

@@ -46,7 +46,9 @@ struct apply {
 	size_t line, wave;
 	int error;             /* atomic */
 	int64_t told;          /* atomic */
-	size_t done;           /* atomic: units */
+	/* for those who watch */
+	uint64_t files, bytes; /* of all units */
+	uint64_t files_done, bytes_done; /* atomic */
 };
 
 struct worker {
@@ -57,6 +59,9 @@ struct worker {
 	struct replacer replacer;
 	uid_t euid;
 	VEC(struct inode_id) crossed; /* of the set in hand: the kernel made no link of the keeper beside them */
+	uint32_t unit_files; /* of the unit in hand */
+	uint64_t unit_bytes; /* the same, not yet in apply->bytes_done */
+	uint64_t told_read;  /* of confirm.bytes_read */
 };
 
 /* An inode being replaced, until its last name is settled. */
@@ -642,13 +647,60 @@ static void apply_class(struct worker *worker, const struct sift_class *found)
 
 /* ---- workers ---- */
 
+/* How many files a unit has, and how many bytes each of them may have to be read. */
+static uint32_t unit_size(const struct dlk_plan *plan, size_t sets, size_t unit, uint64_t *ret_bytes)
+{
+	const struct sift_class *class = unit < sets ? NULL : &plan->sift.classes.at[unit - sets];
+	const struct plan_set *set = class ? NULL : &plan->sets.at[unit];
+	struct inode_id id = class ? plan->sift.members.at[class->first].inode : plan->members.at[set->first];
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	*ret_bytes = u64_min(inode->size, inode->blocks * 512);
+	return class ? class->count : set->count;
+}
+
+static void add_up(struct apply *apply)
+{
+	for (size_t unit = 0; unit < apply->units; unit++) {
+		uint64_t bytes;
+		uint32_t files = unit_size(apply->plan, apply->sets, unit, &bytes);
+		apply->files += files;
+		apply->bytes += files * bytes;
+	}
+}
+
+/* Of the unit in hand so much was read since the last time; all of it, once it is done. */
+static void add_read(struct worker *worker, bool all)
+{
+	uint64_t read = worker->confirm.bytes_read - worker->told_read;
+	uint64_t bytes = all ? worker->unit_bytes : u64_min(read, worker->unit_bytes);
+	worker->told_read = worker->confirm.bytes_read;
+	worker->unit_bytes -= bytes;
+	__atomic_add_fetch(&worker->apply->bytes_done, bytes, __ATOMIC_RELAXED);
+}
+
+static void tell_now(struct apply *apply)
+{
+	struct dlk_plan *plan = apply->plan;
+	pthread_mutex_lock(&plan->mutex);
+	uint64_t saved = plan->tally.bytes_saved;
+	pthread_mutex_unlock(&plan->mutex);
+	tell_progress(&plan->tell, &(struct dlk_event){
+					   .kind = DLK_EVENT_PROGRESS,
+					   .phase = DLK_PHASE_LINK,
+					   .done = __atomic_load_n(&apply->files_done, __ATOMIC_RELAXED),
+					   .total = apply->files,
+					   .bytes = __atomic_load_n(&apply->bytes_done, __ATOMIC_RELAXED),
+					   .bytes_total = apply->bytes,
+					   .saved = saved,
+				   });
+}
+
 static void tell_how_far(struct apply *apply)
 {
 	int64_t now = sys->now(), told = __atomic_load_n(&apply->told, __ATOMIC_RELAXED);
-	if (now - told < TELL_MS * NS_PER_MS ||
-	    !__atomic_compare_exchange_n(&apply->told, &told, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		return;
-	tell_progress(&apply->plan->tell, DLK_PHASE_LINK, __atomic_load_n(&apply->done, __ATOMIC_RELAXED), apply->units, 0);
+	if (now - told >= TELL_MS * NS_PER_MS &&
+	    __atomic_compare_exchange_n(&apply->told, &told, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		tell_now(apply);
 }
 
 static void apply_unit(struct worker *worker, size_t unit)
@@ -669,7 +721,8 @@ static void apply_unit(struct worker *worker, size_t unit)
 			apply_set(worker, inodes, set.count);
 	}
 	replace_settle(&worker->replacer);
-	__atomic_add_fetch(&apply->done, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&apply->files_done, worker->unit_files, __ATOMIC_RELAXED);
+	add_read(worker, true);
 	tell_how_far(apply);
 }
 
@@ -692,6 +745,7 @@ static void between(void *ctx)
 {
 	struct worker *worker = ctx;
 	replace_settle(&worker->replacer);
+	add_read(worker, false);
 	tell_how_far(worker->apply);
 }
 
@@ -710,7 +764,7 @@ static int worker_init(struct worker *worker, struct apply *apply)
 }
 
 /* The file system of a unit decides what the replacer assumes. */
-static void choose_domain(struct worker *worker, size_t unit)
+static void begin_unit(struct worker *worker, size_t unit)
 {
 	struct apply *apply = worker->apply;
 	struct dlk_plan *plan = apply->plan;
@@ -718,6 +772,8 @@ static void choose_domain(struct worker *worker, size_t unit)
 	struct inode_id id = unit < apply->sets ?
 				     plan->members.at[plan->sets.at[unit].first] :
 				     plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+	worker->unit_files = unit_size(plan, apply->sets, unit, &worker->unit_bytes);
+	worker->unit_bytes *= worker->unit_files;
 	pthread_mutex_unlock(&plan->mutex);
 	uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
 	if (worker->replacer.domain != domain)
@@ -735,7 +791,7 @@ static void work(void *ctx, unsigned number)
 	if (r)
 		stop_all(apply, r);
 	while (!r && going_on(apply) && (unit = next_unit(apply, number % apply->workers)) != SIZE_MAX) {
-		choose_domain(&worker, unit);
+		begin_unit(&worker, unit);
 		apply_unit(&worker, unit);
 	}
 	replace_settle_all(&worker.replacer);
@@ -864,12 +920,16 @@ int dlk_apply(struct dlk_plan *plan)
 	clear_prediction(&plan->tally);
 	tell_phase(&plan->tell, DLK_PHASE_LINK);
 	int r = apply_init(&apply, plan);
-	if (!r)
+	if (!r) {
+		add_up(&apply);
+		tell_now(&apply);
 		r = sync_domains(&apply);
+	}
 	if (!r) {
 		lease_signal_begin();
 		pool_run(apply.workers, work, &apply);
 		lease_signal_end();
+		tell_now(&apply);
 		r = apply.error;
 	}
 	apply_free(&apply);

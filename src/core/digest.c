@@ -86,7 +86,7 @@ static int feed_range(struct feeding *feeding, int fd, uint64_t from, uint64_t t
 		int r = read_all(fd, buffer, n, from);
 		if (r)
 			return r;
-		*read += n;
+		__atomic_add_fetch(read, n, __ATOMIC_RELAXED);
 		feed(feeding, from, buffer, n);
 		from += n;
 	}
@@ -110,7 +110,7 @@ static void free_state(XXH3_state_t **state)
 }
 
 int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, const volatile int *stop,
-		uint64_t *ret_read, struct digest *ret)
+		uint64_t *read, struct digest *ret)
 {
 	OWN(free_state) XXH3_state_t *state = XXH3_createState(); /* its size is the library's own affair */
 	if (!state)
@@ -118,7 +118,6 @@ int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffe
 	XXH3_128bits_reset_withSecret(state, key->secret, sizeof(key->secret));
 	struct feeding feeding = { .state = state };
 	uint64_t at = 0;
-	*ret_read = 0;
 	while (at < size) {
 		uint64_t begin, end;
 		int r = extent_data(fd, at, size, &begin, &end);
@@ -126,7 +125,7 @@ int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffe
 			return r;
 		begin = u64_max(round_down(begin), at); /* `at` itself is a block's begin */
 		end = round_up(end, size);
-		r = feed_range(&feeding, fd, begin, end, buffer, stop, ret_read);
+		r = feed_range(&feeding, fd, begin, end, buffer, stop, read);
 		if (r)
 			return r;
 		at = u64_max(end, begin);

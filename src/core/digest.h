@@ -31,10 +31,10 @@ void digest_bytes(const struct digest_key *key, const void *bytes, size_t length
 /*
  * Of the first `size` bytes of an open file, read through `buffer` (DIGEST_BUFFER bytes). Holes are skipped without being read
  * and count as the zeros they are, whatever the layout. -ENODATA when the file is shorter; -ECANCELED once *stop is
- * not 0 (stop may be NULL). *ret_read: bytes that were read.
+ * not 0 (stop may be NULL). Bytes that were read are added to *read (atomic) as they come.
  */
 MUST_CHECK int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, const volatile int *stop,
-			   uint64_t *ret_read, struct digest *ret);
+			   uint64_t *read, struct digest *ret);
 
 /* `next` continued from `before`: equal exactly when both were. */
 struct digest digest_chain(struct digest before, struct digest next);

@@ -42,6 +42,14 @@ struct sifting {
 	size_t next;         /* atomic: items taken */
 	uint64_t bytes_read; /* atomic */
 	int error;           /* atomic: ends everything */
+	/* for those who watch */
+	size_t done;             /* atomic: items read at this level */
+	uint64_t read_before;    /* bytes_read when the level began */
+	uint64_t to_read;        /* bytes of the level */
+	uint64_t found;          /* bytes of files found to be equal to another, at the levels before */
+	uint64_t glimpsed;       /* atomic: the same while whole files are read */
+	uint64_t *seen;          /* digests of whole files; NULL: nobody watches, or there is no memory */
+	size_t seen_mask;
 };
 
 /* A reader's own. */
@@ -61,6 +69,80 @@ static struct catalog_inode *item_inode(const struct sifting *sifting, const str
 static bool small(uint64_t size)
 {
 	return size <= SIFT_SMALL;
+}
+
+/* ---- for those who watch ---- */
+
+static uint64_t bytes_to_read(enum level level, const struct catalog_inode *inode)
+{
+	if (level == LEVEL_WHOLE)
+		return u64_min(inode->size, inode->blocks * 512); /* holes are skipped */
+	return level == LEVEL_HEAD && small(inode->size) ? inode->size : SIFT_END;
+}
+
+/* What would be freed if it went. */
+static uint64_t bytes_held(const struct catalog_inode *inode)
+{
+	return inode->links <= inode->names ? inode->blocks * 512 : 0;
+}
+
+static void tell_how_far(struct sifting *sifting)
+{
+	uint64_t read = __atomic_load_n(&sifting->bytes_read, __ATOMIC_RELAXED) - sifting->read_before;
+	tell_progress(sifting->sift->tell,
+		      &(struct dlk_event){
+			      .kind = DLK_EVENT_PROGRESS,
+			      .phase = DLK_PHASE_HASH,
+			      .step = sifting->level + 1,
+			      .done = __atomic_load_n(&sifting->done, __ATOMIC_RELAXED),
+			      .total = sifting->count,
+			      .bytes = u64_min(read, sifting->to_read),
+			      .bytes_total = sifting->to_read,
+			      .saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED),
+		      });
+}
+
+/* Reading whole files is the long part. Somebody who watches wants to see what it finds, not only at its end. */
+static void watch_begin(struct sifting *sifting)
+{
+	sifting->done = 0;
+	sifting->read_before = sifting->bytes_read;
+	sifting->to_read = 0;
+	if (!sifting->sift->tell->observe)
+		return;
+	for (size_t i = 0; i < sifting->count; i++)
+		sifting->to_read += bytes_to_read(sifting->level, item_inode(sifting, &sifting->items[i]));
+	if (sifting->level == LEVEL_WHOLE) {
+		for (sifting->seen_mask = 1; sifting->seen_mask < 2 * sifting->count;)
+			sifting->seen_mask *= 2;
+		sifting->seen = calloc(sifting->seen_mask--, sizeof(*sifting->seen));
+	}
+	tell_how_far(sifting);
+}
+
+static void watch_end(struct sifting *sifting)
+{
+	if (sifting->sift->tell->observe)
+		tell_how_far(sifting);
+	sifting->glimpsed = 0;
+	free(sifting->seen);
+	sifting->seen = NULL;
+}
+
+/* A whole file was read: was its digest seen before? The table is half empty at least, so the search ends. */
+static void glimpse(struct sifting *sifting, const struct catalog_inode *inode, uint64_t digest)
+{
+	digest |= 1; /* 0 is an empty slot */
+	for (size_t at = digest >> 1 & sifting->seen_mask;; at = (at + 1) & sifting->seen_mask) {
+		uint64_t other = 0;
+		if (__atomic_compare_exchange_n(&sifting->seen[at], &other, digest, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return;
+		if (other != digest)
+			continue;
+		__atomic_add_fetch(&sifting->glimpsed, bytes_held(inode), __ATOMIC_RELAXED);
+		return;
+	}
 }
 
 /* ---- reading one file ---- */
@@ -98,15 +180,14 @@ static int read_part(struct reader *reader, int fd, uint64_t offset, size_t leng
 
 static int read_whole(struct reader *reader, int fd, const struct catalog_inode *inode, struct digest *ret)
 {
+	struct sifting *sifting = reader->sifting;
 	struct stamp now;
-	uint64_t read = 0;
 	int r = stamp_fd(fd, &now);
 	if (!r && (!stamp_regular(&now) || now.ino != inode->ino || now.size != inode->size))
 		r = -ENODATA;
 	if (!r)
-		r = digest_file(reader->sifting->sift->key, fd, inode->size, reader->buffer,
-				reader->sifting->sift->tell->stop, &read, ret);
-	reader->bytes += read;
+		r = digest_file(sifting->sift->key, fd, inode->size, reader->buffer, sifting->sift->tell->stop,
+				&sifting->bytes_read, ret);
 	return r;
 }
 
@@ -180,6 +261,8 @@ static void read_item(struct reader *reader, struct item *item)
 		item->inode = DROPPED;
 	} else if (sifting->level == LEVEL_HEAD) {
 		mark_bucket(sifting, inode, &item->digest);
+	} else if (sifting->seen) {
+		glimpse(sifting, inode, item->digest.low);
 	}
 }
 
@@ -214,6 +297,7 @@ static void read_items(void *ctx, struct order *order)
 			read_item(&reader, &sifting->items[i]);
 		order_finished(order, to - from);
 		__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&sifting->done, to - from, __ATOMIC_RELAXED);
 		reader.bytes = 0;
 	}
 	reach_free(&reader.reach);
@@ -222,10 +306,7 @@ static void read_items(void *ctx, struct order *order)
 
 static void tick(void *ctx)
 {
-	struct sifting *sifting = ctx;
-	size_t done = __atomic_load_n(&sifting->next, __ATOMIC_RELAXED);
-	tell_progress(sifting->sift->tell, DLK_PHASE_HASH, size_min(done, sifting->count), sifting->count,
-		      __atomic_load_n(&sifting->bytes_read, __ATOMIC_RELAXED));
+	tell_how_far(ctx);
 }
 
 static int read_all(struct sifting *sifting)
@@ -241,7 +322,9 @@ static int read_all(struct sifting *sifting)
 		.tick = tick,
 	};
 	sifting->next = 0;
+	watch_begin(sifting);
 	order_run(&order);
+	watch_end(sifting);
 	return sifting->error;
 }
 
@@ -318,6 +401,8 @@ static int add_class(struct sifting *sifting, const struct item *items, size_t c
 	int r = vec_push(&sift->classes, class);
 	for (size_t i = 0; i < count && !r; i++) {
 		struct sift_member member = { { items[i].inode }, items[i].xattrs };
+		if (i && decided)
+			sifting->found += bytes_held(item_inode(sifting, &items[i]));
 		r = vec_push(&sift->members, member);
 	}
 	return r;

@@ -72,14 +72,8 @@ void tell_phase(struct tell *tell, enum dlk_phase phase)
 	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_PHASE, .phase = phase }, 0);
 }
 
-void tell_progress(struct tell *tell, enum dlk_phase phase, uint64_t done, uint64_t total, uint64_t bytes)
+void tell_progress(struct tell *tell, const struct dlk_event *event)
 {
 	if (tell->observe)
-		send(tell,
-		     &(struct dlk_event){ .kind = DLK_EVENT_PROGRESS,
-					  .phase = phase,
-					  .done = done,
-					  .total = total,
-					  .bytes = bytes },
-		     0);
+		send(tell, event, 0);
 }

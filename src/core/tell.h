@@ -33,7 +33,7 @@ void tell_skip(struct tell *tell, enum dlk_stage stage, const char *path, enum d
 void tell_note(struct tell *tell, enum dlk_reason reason, const char *path, const char *other);
 void tell_linked(struct tell *tell, const char *path, const char *keeper);
 void tell_phase(struct tell *tell, enum dlk_phase phase);
-void tell_progress(struct tell *tell, enum dlk_phase phase, uint64_t done, uint64_t total, uint64_t bytes);
+void tell_progress(struct tell *tell, const struct dlk_event *event);
 
 static inline bool tell_stopped(const struct tell *tell)
 {

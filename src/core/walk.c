@@ -668,6 +668,16 @@ static struct batch *next_batch(struct phase *phase)
 	return batch;
 }
 
+static void tell_how_far(const struct walk *walk)
+{
+	tell_progress(walk->tell, &(struct dlk_event){
+					  .kind = DLK_EVENT_PROGRESS,
+					  .phase = DLK_PHASE_WALK,
+					  .done = walk->files,
+					  .bytes = walk->tell->tally->bytes_seen,
+				  });
+}
+
 static void own_batches(struct phase *phase, struct seen *seen)
 {
 	struct batch *batch;
@@ -685,7 +695,7 @@ static void own_batches(struct phase *phase, struct seen *seen)
 		pthread_mutex_unlock(&phase->mutex);
 		if (sys->now() - told > 100 * NS_PER_MS) {
 			told = sys->now();
-			tell_progress(phase->walk->tell, DLK_PHASE_WALK, phase->walk->files, 0, 0);
+			tell_how_far(phase->walk);
 		}
 	}
 }
@@ -713,6 +723,7 @@ static void phase_run(struct phase *phase, struct seen *seen)
 		walker_run(phase);
 	own_batches(phase, seen);
 	pool_end(&pool);
+	tell_how_far(phase->walk);
 }
 
 /* ---- phases ---- */

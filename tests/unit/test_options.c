@@ -428,7 +428,7 @@ START_TEST(help_fits_a_screen)
 	for (const char *at = text.at, *end; (end = strchr(at, '\n')); at = end + 1, lines++)
 		ck_assert_msg(end - at <= 80, "%.*s", (int)(end - at), at);
 	ck_assert_uint_ge(lines, 24);
-	ck_assert_uint_le(lines, 40);
+	ck_assert_uint_le(lines, 60);
 	text_free(&text);
 }
 END_TEST

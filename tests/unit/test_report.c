@@ -4,6 +4,7 @@
 
 #include "../../src/cli/complain.h"
 #include "../../src/cli/nearest.h"
+#include "../../src/cli/progress.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -383,6 +384,73 @@ START_TEST(nearest_word_is_found)
 }
 END_TEST
 
+/* ---- progress ---- */
+
+static struct progress halfway(void)
+{
+	struct progress progress = { 0 };
+	struct dlk_event event = { .kind = DLK_EVENT_PROGRESS, .phase = DLK_PHASE_HASH, .step = 3, .total = 346000 };
+
+	event.bytes_total = UINT64_C(2900) << 20;
+	ck_assert(progress_take(&progress, &event));
+	progress_sample(&progress, NS_PER_S);
+	event.done = 146000;
+	event.bytes = UINT64_C(1230) << 20;
+	event.saved = UINT64_C(1200) << 20;
+	ck_assert(!progress_take(&progress, &event));
+	progress_sample(&progress, 11 * NS_PER_S);
+	return progress;
+}
+
+START_TEST(progress_in_words)
+{
+	struct progress progress = halfway(), none = { 0 };
+	struct text text = { 0 };
+
+	progress_line(&text, &none);
+	text_puts(&text, "\n");
+	progress_line(&text, &progress);
+	text_puts(&text, "\n");
+	progress_draw(&text, &progress, 80);
+	text_puts(&text, "\n");
+	progress_draw(&text, &progress, 40);
+	ck_assert_str_eq(text.at,
+			 "starting\n"
+			 "reading 3/3: 146,000 of 346,000 files, 1.2 GiB of 2.8 GiB, 123.0 MiB/s, 1.2 GiB found, about 0:13 left\n"
+			 "Reading 3/3  42%  146k/346k files  1.20G/2.8G  123M/s    0:13 left  1.17G found\n"
+			 "Reading 3/3  42%    0:13 left");
+	text_free(&text);
+}
+END_TEST
+
+/* Whatever the figures, a line fits, and each field begins or ends where it did. */
+START_TEST(progress_fits)
+{
+	static const uint64_t values[] = { 0, 1, 999, 1000, 9949, 9950, 999499, 999500, 1023 << 20, UINT64_MAX };
+	struct text text = { 0 };
+
+	for (size_t i = 0; i < countof(values) * countof(values); i++) {
+		uint64_t x = values[i % countof(values)], y = values[i / countof(values)];
+		struct progress progress = {
+			.begun = true,
+			.at = { .phase = DLK_PHASE_HASH, .step = 1, .done = u64_min(x, y), .total = y, .bytes = u64_min(x, y),
+				.bytes_total = y, .saved = x },
+			.files_rate = y,
+			.bytes_rate = x,
+			.left_ns = (int64_t)(x % (99 * 86400)) * NS_PER_S,
+		};
+
+		for (unsigned columns = 0; columns < 120; columns++) {
+			text.count = 0;
+			progress_draw(&text, &progress, columns);
+			ck_assert_msg(text.count <= (columns > 1 ? columns - 1 : 0), "%u columns: %s", columns, text.at);
+			ck_assert_msg(columns < 80 || !x || text.count == 79, "%s", text.at);
+		}
+	}
+	text_free(&text);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -396,6 +464,8 @@ int main(void)
 		verbose_complains_of_every_path,
 		write_errors_are_remembered,
 		nearest_word_is_found,
+		progress_in_words,
+		progress_fits,
 	};
 
 	return unit_run("report", tests, countof(tests));

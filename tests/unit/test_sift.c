@@ -315,6 +315,7 @@ static void digest_of(const char *name, uint64_t size, struct digest *ret, uint6
 {
 	static char buffer[DIGEST_BUFFER];
 	int fd = scratch_open(name);
+	*ret_read = 0;
 	must(!digest_file(&pipeline.key, fd, size, buffer, NULL, ret_read, ret));
 	close(fd);
 }

@@ -1,0 +1,159 @@
+"""On a terminal one line tells how far the run is; a stopped terminal or a full pipe never holds it up."""
+# SPDX-License-Identifier: MIT
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import harness
+
+SIZE = 4 << 20
+DRAWN = re.compile(rb"^(Walking|Reading \d/3|Linking) +\d")
+
+
+def tree(t):
+    for i in range(3):
+        content = t.random(SIZE, i)
+        t.write("a%d" % i, content)
+        t.write("b%d" % i, content)
+
+
+def slow(t, *arguments, delay=20000):
+    """The program with each read held up, so that there is something to see. strace's own words go to a file."""
+    t.need_tool("strace")
+    command = ["strace", "-f", "-o", "/dev/null", "-e", "trace=pread64,preadv", "-e",
+               "inject=pread64,preadv:delay_enter=%d" % delay]
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:
+        t.skip("ptrace is not allowed here")
+    return command + [harness.PROGRAM, "-j", "1", *arguments, t.top]
+
+
+class Terminal:
+    """A terminal of our own with the program in it; its report goes to a pipe."""
+
+    def __init__(self, command, columns, env=None):
+        self.master, self.slave = pty.openpty()
+        self.resize(columns)
+        self.said = b""
+        self.child = subprocess.Popen(command, stdin=self.slave, stdout=subprocess.PIPE, stderr=self.slave,
+                                      start_new_session=True, env=dict(os.environ, **{"TERM": "xterm", **(env or {})}))
+
+    def resize(self, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def read(self, seconds):
+        """What is shown within so many seconds, or until the program ends."""
+        begun, end = len(self.said), time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.said += os.read(self.master, 65536)
+            elif self.child.poll() is not None:
+                break
+        return self.said[begun:]
+
+    def end(self):
+        """Its exit status and report."""
+        self.read(60)
+        self.out = self.child.stdout.read()
+        status = self.child.wait(60)
+        os.close(self.slave)
+        os.close(self.master)
+        return status
+
+
+def lines_drawn(said):
+    """Each line as it was drawn; that nothing else was sent is checked on the way."""
+    lines = []
+    for piece in re.split(rb"(?:\x1b\[\d+A)?\r\x1b\[[JK]", said)[1:]:
+        lines.append(piece)
+    return lines
+
+
+def on_a_terminal(t):
+    begun = time.monotonic()
+    terminal = Terminal(slow(t, "-n"), 80)
+    wide = terminal.read(2.0)
+    terminal.resize(40)
+    terminal.read(0.5)
+    narrow = terminal.read(0.6)
+    t.equal(terminal.end(), 0, "exit status")
+    took = time.monotonic() - begun
+    lines = lines_drawn(terminal.said)
+    t.check(len(lines) > 5, "nothing was drawn: %r" % terminal.said)
+    t.check(len(lines) <= 10 * took + 1, "%d draws in %.1f s" % (len(lines), took))
+    t.equal(lines[-1], b"", "what is left on the terminal")
+    for line in lines[:-1]:
+        t.check(DRAWN.match(line) and len(line) < 80, "drawn: %r" % line)
+    t.check(any(re.search(rb"Reading 3/3 +\d+% +\d/6 files +[\d.]+M/24M +[\d.]+M/s", line) for line in lines),
+            "no figures: %r" % lines)
+    t.check(any(len(line) > 40 for line in lines_drawn(wide)), "not as wide as the terminal: %r" % wide)
+    t.check(lines_drawn(narrow) and all(len(line) < 40 for line in lines_drawn(narrow)),
+            "not as narrow as the terminal: %r" % narrow)
+    t.check(b"Would link   3 names" in terminal.out, "report: %r" % terminal.out)
+
+
+def not_asked_for(t):
+    """Nothing is drawn with -q, with never, on a terminal that can do nothing, or where it is none."""
+    for arguments, env in ((["-q"], {}), (["--progress=never"], {}), ([], {"TERM": "dumb"})):
+        terminal = Terminal(slow(t, "-n", *arguments, delay=4000), 80, env)
+        t.equal(terminal.end(), 0, "exit status")
+        t.equal(terminal.said, b"", "shown with %r %r" % (arguments, env))
+    t.equal(t.run("-n", ".").err, "", "said in a pipe")
+
+
+def lines_for_logs(t):
+    run = t.run("-n", "--progress=always", ".")
+    said = run.err.splitlines()
+    t.equal(said[0], "dedupe-link: walking: 6 files, 24.0 MiB", "first line")
+    t.check(said[-1].startswith("dedupe-link: reading 3/3: 6 of 6 files, 24.0 MiB of 24.0 MiB, "), "last: %r" % said)
+    t.check("12.0 MiB found" in said[-1], "what was found: %r" % said)
+    t.check("\x1b" not in run.err, "escapes in a log: %r" % said)
+
+
+def terminal_stopped(t):
+    """Somebody typed ^S: the work goes on to its end. Its program waits for nobody."""
+    terminal = Terminal(slow(t, "--progress", delay=8000), 80)
+    terminal.read(1.0)
+    termios.tcflow(terminal.slave, termios.TCOOFF)
+    out = terminal.child.communicate(timeout=60)[0]
+    t.equal(terminal.child.returncode, 0, "exit status")
+    t.check(b"Linked       3 names" in out, "report: %r" % out)
+    for i in range(3):
+        t.one_inode("a%d" % i, "b%d" % i)
+    os.close(terminal.slave)
+    os.close(terminal.master)
+
+
+def pipe_full(t):
+    """SIGUSR1 into a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    child = subprocess.Popen(slow(t, "-n", delay=8000), stdout=subprocess.PIPE, stderr=writer, start_new_session=True)
+    time.sleep(1.0)
+    with open("/proc/%d/task/%d/children" % (child.pid, child.pid)) as children:
+        os.kill(int(children.read().split()[0]), signal.SIGUSR1)
+    out = child.communicate(timeout=60)[0]
+    t.equal(child.returncode, 0, "exit status")
+    t.check(b"Would link   3 names" in out, "report: %r" % out)
+    os.close(reader)
+    os.close(writer)
+
+
+def test(t):
+    tree(t)
+    lines_for_logs(t)
+    on_a_terminal(t)
+    not_asked_for(t)
+    pipe_full(t)
+    terminal_stopped(t)
