@@ -9,8 +9,9 @@
 
 enum {
 	ERE_LENGTH_MAX = 4096,
-	ERE_DEPTH_MAX = 100,     /* of parentheses */
-	ERE_REPEAT_MAX = 100000, /* product of all repetition counts "{m,n}" */
+	ERE_DEPTH_MAX = 100,   /* of parentheses */
+	ERE_COPIES_MAX = 2000, /* of characters and sets, that repetitions "{m,n}" and "+" make */
+	ERE_EMPTY_MAX = 20,    /* repetitions of what may be empty, as in "(a*)*" */
 	ERE_WHY_MAX = 128,
 };
 

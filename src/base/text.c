@@ -351,16 +351,13 @@ static uint64_t size_unit(const char *suffix)
 	return unit;
 }
 
-/* unit * 0.DIGITS, rounded down; digits behind the 18th are too small to matter for any unit. */
+/* unit * 0.DIGITS, rounded down: from the last digit on, since floor((d + floor(x)) / 10) is floor((d + x) / 10). */
 static uint64_t size_fraction(const char *digits, size_t count, uint64_t unit)
 {
-	__extension__ typedef unsigned __int128 wide;
-	wide value = 0, scale = 1;
-	for (size_t i = 0; i < size_min(count, 18); i++) {
-		value = value * 10 + (unsigned)(digits[i] - '0');
-		scale *= 10;
-	}
-	return (uint64_t)(value * unit / scale);
+	uint64_t value = 0;
+	while (count--)
+		value = ((uint64_t)(digits[count] - '0') * unit + value) / 10; /* below 10 * 2^60 */
+	return value;
 }
 
 int text_parse_size(const char *string, uint64_t *ret_bytes)

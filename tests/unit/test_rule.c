@@ -372,11 +372,45 @@ START_TEST(deep_regex_is_refused)
 }
 END_TEST
 
+/* Seconds, gigabytes or the end of time in glibc 2.36. */
+static const char *const heavy[] = {
+	"a++++++++++++++++++++++++",
+	"((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+	"a*{0,10000}",
+	"a{1,10000}",
+	"(a*{0,100}){1,100}",
+	"(a{0,300}){300}",
+	"((a|b*)*){0,10}{0,10}",
+	"((a|b*)*){0,2}{0,20}",
+	"((a*|b*)*|(c*|d*)*){16,}",
+	"((a*|b*)*|(c*|d*)*){,40}",
+	"((^|b*)*){30}",
+	"(((|b)*){7}){7}",
+};
+
+START_TEST(heavy_regex_is_refused)
+{
+	for (size_t i = 0; i < countof(heavy); i++) {
+		struct dlk_filter filter = { DLK_EXCLUDE, DLK_REGEX, heavy[i] };
+		struct dlk_options options = { .filters = &filter, .filter_count = 1 };
+		struct rule *rule = NULL;
+
+		ck_assert_msg(rule_compile(&options, &rule) == -EINVAL, "%s", heavy[i]);
+	}
+}
+END_TEST
+
 START_TEST(regex_bounds_let_usual_ones_pass)
 {
 	struct rule *rule = COMPILE({ DLK_EXCLUDE, DLK_REGEX, "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}" },
 				    { DLK_EXCLUDE, DLK_REGEX, "[][:alpha:]({]x" },
 				    { DLK_EXCLUDE, DLK_REGEX, "\\(\\[9\\\\" });
+
+	struct rule *more = COMPILE({ DLK_EXCLUDE, DLK_REGEX, "^([0-9a-f]{64}|[0-9a-f]{128})(\\.[a-z]{1,16})*$" },
+				    { DLK_EXCLUDE, DLK_REGEX, "([a-z0-9]+-?){1,20}\\.(tar(\\.(gz|xz))?|zip)$" },
+				    { DLK_EXCLUDE, DLK_REGEX, "([0-9]{1,3}\\.){3}[0-9]{1,3}|x{2000}|a\\{b|(c|)d" },
+				    { DLK_EXCLUDE, DLK_REGEX, "(^|/)(\\.git|a*b*c*d*e*f*g*h*(i?j?k?)*)(/|$)" });
+	rule_free(more);
 
 	ck_assert(!takes(rule, "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"));
 	ck_assert(!takes(rule, "{x"));
@@ -435,6 +469,7 @@ int main(void)
 		regex_is_searched_for_in_the_path,
 		broken_patterns_are_refused,
 		deep_regex_is_refused,
+		heavy_regex_is_refused,
 		regex_bounds_let_usual_ones_pass,
 		size_limits_include_their_ends,
 		stamps_differ_by_word,
