@@ -7,7 +7,8 @@
  *	the recorded keeper, its last link    equal to it, bytes and all      unlink T
  *	the target, untouched, unused         equal to it, bytes and all      unlink T: the run died after the exchange
  *	the target, also named D              itself                          unlink T: it was a second name for safety
- *	anything else, be it a directory      the recorded keeper, unused     exchange back, look: the run died before it looked
+ *	anything else, be it a directory      the recorded keeper, untouched  exchange back, look: the run died before it looked
+ *	                                      since, unused
  *	anything else                         anything else                   keep, and tell
  *
  * Which step died is never guessed: each row is proven by inode, stamps, lease, grace, probe and comparison. "It has another
@@ -66,6 +67,12 @@ static int find_name(struct leftover *l)
 static bool is_keeper(const struct leftover *l, const struct stamp *file)
 {
 	return temp_is_keeper(&l->says, file->ino);
+}
+
+/* The recorded keeper as it was recorded. What was done to it since shows at D, or was even done through it. */
+static bool is_untouched(const struct leftover *l, const struct stamp *file)
+{
+	return temp_is_version(&l->says, stamp_fingerprint(file));
 }
 
 static bool is_target(const struct leftover *l)
@@ -145,7 +152,7 @@ static int drop_temp(struct leftover *l)
 }
 
 /*
- * D is the recorded keeper and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
+ * D is the recorded keeper, as recorded, and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
  * target with a write in it. It goes back to D when nobody uses D; what D was must come out, and is unlinked as an extra
  * link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write, anybody can make a
  * name like T, and must not get a file of theirs put in another's place.
@@ -196,7 +203,7 @@ static int decide(struct leftover *l)
 	if (r != -EILSEQ && r != -ENODATA)
 		return r;
 	/* Unlike D, whatever its stamps say: a writer may have put the time back. */
-	return is_keeper(l, &l->d) ? exchange_back(l) : -ESTALE;
+	return is_keeper(l, &l->d) && is_untouched(l, &l->d) ? exchange_back(l) : -ESTALE;
 }
 
 static enum verdict look_into(struct leftover *l, int *ret_error)

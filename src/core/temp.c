@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* temp.c - ".dedupe-link-" and five numbers, six bits a character; see temp.h */
+/* temp.c - ".dedupe-link-" and six numbers, six bits a character; see temp.h */
 #include "temp.h"
 
 #include <string.h>
@@ -11,11 +11,12 @@ enum {
 	RUN = 5, /* characters */
 	SERIAL = 4,
 	KEEPER = 7,
+	VERSION = 4,
 	TARGET = 8,
 	NAME = 7,
 };
 
-_Static_assert(PREFIX_LENGTH + RUN + SERIAL + KEEPER + TARGET + NAME == TEMP_LENGTH, "the parts make the whole");
+_Static_assert(PREFIX_LENGTH + RUN + SERIAL + KEEPER + VERSION + TARGET + NAME == TEMP_LENGTH, "the parts make the whole");
 
 static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz=";
 
@@ -52,6 +53,7 @@ void temp_write(const struct temp *temp, char ret_name[TEMP_ROOM])
 	at = put(at, temp->run, RUN);
 	at = put(at, temp->serial, SERIAL);
 	at = put(at, temp->keeper, KEEPER);
+	at = put(at, temp->version, VERSION);
 	at = put(at, temp->target, TARGET);
 	at = put(at, temp->name, NAME);
 	*at = '\0';
@@ -65,6 +67,7 @@ bool temp_parse(const char *name, size_t length, struct temp *ret)
 	const char *at = take(name + PREFIX_LENGTH, RUN, &temp.run);
 	at = at ? take(at, SERIAL, &temp.serial) : NULL;
 	at = at ? take(at, KEEPER, &temp.keeper) : NULL;
+	at = at ? take(at, VERSION, &temp.version) : NULL;
 	at = at ? take(at, TARGET, &temp.target) : NULL;
 	at = at ? take(at, NAME, &temp.name) : NULL;
 	if (at)
@@ -89,6 +92,11 @@ uint64_t temp_hash_name(const char *name)
 bool temp_is_keeper(const struct temp *temp, uint64_t ino)
 {
 	return temp->keeper == cut(temp_hash_number(ino), KEEPER);
+}
+
+bool temp_is_version(const struct temp *temp, uint64_t fingerprint)
+{
+	return temp->version == cut(temp_hash_number(fingerprint), VERSION);
 }
 
 bool temp_is_target(const struct temp *temp, uint64_t fingerprint)

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct temp untouched = { 1, 2, 3, 4, 5 };
+	static const struct temp untouched = { 1, 2, 3, 4, 5, 6 };
 	struct temp temp = untouched;
 	char again[TEMP_ROOM], *name = malloc(size ? size : 1); /* no NUL behind it */
 	fuzz_check(name);
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (temp_parse(name, size, &temp)) {
 		temp_write(&temp, again);
 		fuzz_check(size == TEMP_LENGTH && !memcmp(name, again, size) && !again[size]);
-		fuzz_check(temp.run >> 30 == 0 && temp.serial >> 24 == 0 && temp.keeper >> 42 == 0 &&
+		fuzz_check(temp.run >> 30 == 0 && temp.serial >> 24 == 0 && temp.keeper >> 42 == 0 && temp.version >> 24 == 0 &&
 			   temp.target >> 48 == 0 && temp.name >> 42 == 0);
 	} else {
 		fuzz_check(!memcmp(&temp, &untouched, sizeof(temp)));

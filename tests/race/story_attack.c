@@ -80,6 +80,7 @@ static void plant(const char *file, const char *keeper, const char *target, cons
 	struct temp temp = {
 		.run = 1,
 		.keeper = temp_hash_number(k.ino),
+		.version = temp_hash_number(stamp_fingerprint(&k)),
 		.target = temp_hash_number(stamp_fingerprint(&t)),
 		.name = temp_hash_name(name),
 	};

@@ -100,6 +100,21 @@ static void story_recover_save(void)
 	do_recovery_deed(act_save, at_exchange, at_verify, check_saved);
 }
 
+/* The same, and before the next run somebody writes through the name: to put the save back would take that away. */
+static void story_recover_save_write(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	run_and_die(at_verify);
+	must(write_in_place(TARGET), "write");
+	struct report report = run_again();
+	check_written();
+	check(readable_somewhere("saved") && report.reasons[DLK_REASON_LEFTOVER] == 1, "the save was not kept and told");
+	check_always(&report);
+	check_written();
+}
+
 static void story_recover_chmod(void)
 {
 	do_recovery_deed(act_chmod, at_exchange, at_verify, check_mode);
@@ -213,6 +228,7 @@ static const struct story stories[] = {
 	{ "row 2: recovery, stale write at probe", story_recover_stale_probe, false },
 	{ "row 3: recovery, the old file has another link", story_recover_other_link, false },
 	{ "row 13: recovery, save before the crash", story_recover_save, false },
+	{ "recovery, save before and write after the crash", story_recover_save_write, false },
 	{ "recovery, chmod before the crash", story_recover_chmod, false },
 	{ "recovery, save after the exchange", story_recover_saved_after, false },
 	{ "recovery, delete after the exchange", story_recover_deleted_after, false },

@@ -16,13 +16,13 @@ static uint64_t low(uint64_t number, unsigned bits)
 
 static struct temp draw_temp(void)
 {
-	return (struct temp){ draw_any(), draw_any(), draw_any(), draw_any(), draw_any() };
+	return (struct temp){ draw_any(), draw_any(), draw_any(), draw_any(), draw_any(), draw_any() };
 }
 
 static bool same(const struct temp *a, const struct temp *b)
 {
-	return a->run == b->run && a->serial == b->serial && a->keeper == b->keeper && a->target == b->target &&
-	       a->name == b->name;
+	return a->run == b->run && a->serial == b->serial && a->keeper == b->keeper && a->version == b->version &&
+	       a->target == b->target && a->name == b->name;
 }
 
 START_TEST(names_come_back)
@@ -33,8 +33,8 @@ START_TEST(names_come_back)
 		temp_write(&temp, name);
 		must(strlen(name) == TEMP_LENGTH);
 		must(temp_parse(name, TEMP_LENGTH, &parsed));
-		struct temp cut = { low(temp.run, 30), low(temp.serial, 24), low(temp.keeper, 42), low(temp.target, 48),
-				    low(temp.name, 42) };
+		struct temp cut = { low(temp.run, 30), low(temp.serial, 24), low(temp.keeper, 42), low(temp.version, 24),
+				    low(temp.target, 48), low(temp.name, 42) };
 		must(same(&parsed, &cut));
 		temp_write(&parsed, again);
 		must(!strcmp(name, again));
@@ -45,11 +45,11 @@ END_TEST
 /* Other versions read them: the form can never change. */
 START_TEST(form_never_changes)
 {
-	static const struct temp temp = { .run = 1, .serial = 64, .keeper = 63, .target = UINT64_C(0xffffffffffff),
-					  .name = UINT64_C(36) << 36 };
+	static const struct temp temp = { .run = 1, .serial = 64, .keeper = 63, .version = 4096,
+					  .target = UINT64_C(0xffffffffffff), .name = UINT64_C(36) << 36 };
 	char name[TEMP_ROOM];
 	temp_write(&temp, name);
-	ck_assert_str_eq(name, ".dedupe-link-000010010000000=========_000000");
+	ck_assert_str_eq(name, ".dedupe-link-000010010000000=0100========_000000");
 }
 END_TEST
 
@@ -67,7 +67,7 @@ START_TEST(every_change_of_a_byte_is_seen)
 				if ((char)byte == before)
 					continue;
 				name[at] = (char)byte;
-				struct temp untouched = { 1, 2, 3, 4, 5 };
+				struct temp untouched = { 1, 2, 3, 4, 5, 6 };
 				parsed = untouched;
 				/* Behind the prefix another digit makes another name; anything else makes none. */
 				bool valid = at >= strlen(".dedupe-link-") && byte && strchr(digits, (int)byte);
@@ -80,8 +80,8 @@ START_TEST(every_change_of_a_byte_is_seen)
 			name[at] = before;
 		}
 	}
-	ck_assert_uint_eq(other_names, 40 * 31 * 63);
-	ck_assert_uint_eq(refused, 40 * (13 * 255 + 31 * 192));
+	ck_assert_uint_eq(other_names, 40 * 35 * 63);
+	ck_assert_uint_eq(refused, 40 * (13 * 255 + 35 * 192));
 }
 END_TEST
 
@@ -110,13 +110,14 @@ START_TEST(fields_are_recognised)
 		snprintf(victim, sizeof(victim), "file-%u", i);
 		struct temp temp = {
 			.keeper = temp_hash_number(ino),
+			.version = temp_hash_number(fingerprint),
 			.target = temp_hash_number(fingerprint),
 			.name = temp_hash_name(victim),
 		};
 		temp_write(&temp, name);
 		must(temp_parse(name, TEMP_LENGTH, &parsed));
-		must(temp_is_keeper(&parsed, ino) && temp_is_target(&parsed, fingerprint) &&
-		     temp_is_name(&parsed, victim));
+		must(temp_is_keeper(&parsed, ino) && temp_is_version(&parsed, fingerprint) &&
+		     temp_is_target(&parsed, fingerprint) && temp_is_name(&parsed, victim));
 		by_chance += temp_is_keeper(&parsed, ino + 1) + temp_is_target(&parsed, fingerprint ^ 1);
 		victim[0] = 'F';
 		by_chance += temp_is_name(&parsed, victim);

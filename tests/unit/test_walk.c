@@ -396,7 +396,7 @@ END_TEST
 
 START_TEST(temporary_names_are_kept_apart)
 {
-	static const char temp[] = ".dedupe-link-0123456789ABCDEFGHIJKLMNOPQRSTU", almost[] = ".dedupe-link-x";
+	static const char temp[] = ".dedupe-link-0123456789ABCDEFGHIJKLMNOPQRSTUVWXY", almost[] = ".dedupe-link-x";
 	char name[80];
 	for (unsigned only = 0; only < 2; only++) {
 		again();
