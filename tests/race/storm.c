@@ -481,11 +481,34 @@ static void work_name(struct file *file)
 	shared->done[class]++;
 }
 
-/* One owner has all files of this class, so that nobody else's chmod comes through a shared inode. */
+/* Whether a temporary name says that the file is being replaced. */
+static bool in_hand(const struct file *file)
+{
+	char path[64];
+	struct dirent *entry;
+	struct temp temp;
+	bool found = false;
+	snprintf(path, sizeof(path), "%s", file->path);
+	char *slash = strrchr(path, '/');
+	*slash = '\0';
+	DIR *dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir)))
+		found = temp_parse(entry->d_name, strlen(entry->d_name), &temp) && temp_is_name(&temp, slash + 1);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * One owner has all files of this class, so that nobody else's chmod comes through a shared inode. While a save it made is being
+ * put back it waits, since its chmod would come to the keeper: "two at once" in src/README.md, there microseconds, here more.
+ */
 static void work_mode(struct file *file)
 {
 	struct stat now;
 	mode_t mode = 0400 + (mode_t)(file - files);
+	for (int tries = 0; tries < 500 && in_hand(file); tries++)
+		usleep(500);
 	must(chmod(file->path, mode), file->path);
 	shared->done[class]++;
 	usleep(chance(8000));
