@@ -256,21 +256,31 @@ static int report(struct session *session)
 
 /* ---- from the beginning ---- */
 
-static int print_text(void (*add)(struct text *text))
+/* Text is handed over. */
+static int print_text(struct text text)
 {
-	struct out out = { .fd = STDOUT_FILENO };
-	int r;
+	struct out out = { .fd = STDOUT_FILENO, .text = text };
+	int r = out_finish(&out);
 
-	add(&out.text);
-	r = out_finish(&out);
 	if (r)
 		out_complain("write error: %s", strerror(-r));
 	return r ? STATUS_TROUBLE : STATUS_DONE;
 }
 
-static void add_version(struct text *text)
+static int print_help(const char *topic)
 {
-	text_puts(text, "dedupe-link " DEDUPE_LINK_VERSION "\n");
+	struct text text = { 0 };
+
+	options_help(&text, topic);
+	return print_text(text);
+}
+
+static int print_version(void)
+{
+	struct text text = { 0 };
+
+	text_puts(&text, "dedupe-link " DEDUPE_LINK_VERSION "\n");
+	return print_text(text);
 }
 
 static int run(struct session *session)
@@ -278,9 +288,9 @@ static int run(struct session *session)
 	const struct options *options = &session->options;
 
 	if (options->verb == OPTIONS_HELP)
-		return print_text(options_help);
+		return print_help(options->help_topic);
 	if (options->verb == OPTIONS_VERSION)
-		return print_text(add_version);
+		return print_version();
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
 	if (options_advice(options) && !options->quiet)
 		out_complain("%s", options_advice(options));

@@ -77,6 +77,8 @@ static int set_verb(struct parse *parse, const char *argument UNUSED, int value)
 	return 0;
 }
 
+static int set_help(struct parse *parse, const char *argument, int value);
+
 static int set_dry_run(struct parse *parse, const char *argument UNUSED, int value UNUSED)
 {
 	parse->options->dry_run = true;
@@ -385,12 +387,15 @@ static int set_files0_from(struct parse *parse, const char *argument, int value 
 
 enum topic { TOPIC_RUN, TOPIC_FILES, TOPIC_MATCH, TOPIC_KEEP, TOPIC_REPORT, TOPIC_COUNT };
 
-static const char *const topics[TOPIC_COUNT] = {
-	[TOPIC_RUN] = "What to do",
-	[TOPIC_FILES] = "Which files",
-	[TOPIC_MATCH] = "What must agree besides the content",
-	[TOPIC_KEEP] = "Which file of equal ones stays",
-	[TOPIC_REPORT] = "What is told",
+/* A word for --help=TOPIC, and a title. */
+static const struct {
+	const char *word, *title;
+} topics[TOPIC_COUNT] = {
+	[TOPIC_RUN] = { "run", "What to do" },
+	[TOPIC_FILES] = { "files", "Which files" },
+	[TOPIC_MATCH] = { "match", "What must agree besides the content" },
+	[TOPIC_KEEP] = { "keep", "Which file of equal ones stays" },
+	[TOPIC_REPORT] = { "report", "What is told" },
 };
 
 struct row {
@@ -400,26 +405,28 @@ struct row {
 	int (*set)(struct parse *parse, const char *argument, int value);
 	int value;
 	enum topic topic;
-	enum { LINE, JOINED, HIDDEN } shown; /* in --help: on a line of its own, on that of the row above, not at all */
+	/* In --help: on a line of its own, in the short help as well, on the line of the row above, not at all. */
+	enum { LINE, COMMON, JOINED, HIDDEN } shown;
 	const char *help;
 };
 
 static const struct row rows[] = {
-	{ 'n', "dry-run", NULL, set_dry_run, 0, TOPIC_RUN, LINE, "only report: figures as of a real run" },
+	{ 'n', "dry-run", NULL, set_dry_run, 0, TOPIC_RUN, COMMON, "only report: figures as of a real run" },
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
 	  "only finish or undo what a killed run left" },
 	{ 0, "wait", NULL, set_wait, 0, TOPIC_RUN, LINE, "wait while another run works on the same files" },
 	{ 'j', "threads", "N", set_threads, 0, TOPIC_RUN, LINE, "use N threads; 0 or auto: as many as pay (default)" },
-	{ 'h', "help", NULL, set_verb, OPTIONS_HELP, TOPIC_RUN, LINE, "print this text, " },
-	{ 'V', "version", NULL, set_verb, OPTIONS_VERSION, TOPIC_RUN, JOINED, "the version" },
+	{ 'h', "help", "[=TOPIC]", set_help, 0, TOPIC_RUN, LINE,
+	  "this, or: run, files, match, keep, report, all" },
+	{ 'V', "version", NULL, set_verb, OPTIONS_VERSION, TOPIC_RUN, LINE, "print the version" },
 	{ 'r', "recursive", NULL, ignore, 0, TOPIC_RUN, HIDDEN, NULL },
 
-	{ 's', "min-size", "SIZE", set_size, SIZE_MIN, TOPIC_FILES, LINE,
+	{ 's', "min-size", "SIZE", set_size, SIZE_MIN, TOPIC_FILES, COMMON,
 	  "leave smaller files alone: 1 (default), 4K, 2GB" },
 	{ 'S', "max-size", "SIZE", set_size, SIZE_MAX_, TOPIC_FILES, LINE, "leave larger files alone" },
 	{ 0, "minimum-size", "SIZE", set_size, SIZE_MIN, TOPIC_FILES, HIDDEN, NULL },
 	{ 0, "maximum-size", "SIZE", set_size, SIZE_MAX_, TOPIC_FILES, HIDDEN, NULL },
-	{ 'e', "exclude", "GLOB", set_glob, DLK_EXCLUDE, TOPIC_FILES, LINE,
+	{ 'e', "exclude", "GLOB", set_glob, DLK_EXCLUDE, TOPIC_FILES, COMMON,
 	  "leave names alone: '*.log', 'a/b/*.o', '.git/'" },
 	{ 'i', "include", "GLOB", set_glob, DLK_INCLUDE, TOPIC_FILES, LINE,
 	  "take names that a later -e would leave alone" },
@@ -433,8 +440,8 @@ static const struct row rows[] = {
 	{ 0, "max-depth", "N", set_depth, 0, TOPIC_FILES, LINE, "look N levels deep; 1: what is right in PATH" },
 
 	{ 0, "respect", "LIST", set_respect_list, 1, TOPIC_MATCH, LINE,
-	  "owner,mode,xattr (default) and time, name, dir" },
-	{ 0, "ignore", "LIST", set_respect_list, 0, TOPIC_MATCH, LINE, "any of the same words" },
+	  "keep apart files that differ in these:\nowner,mode,xattr (default), time, name, dir" },
+	{ 0, "ignore", "LIST", set_respect_list, 0, TOPIC_MATCH, COMMON, "link files that differ in these: owner,mode,xattr" },
 	{ 'o', "ignore-owner", NULL, disregard, DLK_RESPECT_OWNER, TOPIC_MATCH, LINE, "ignore owner, " },
 	{ 'p', "ignore-mode", NULL, disregard, DLK_RESPECT_MODE, TOPIC_MATCH, JOINED, "mode, " },
 	{ 't', "ignore-time", NULL, disregard, DLK_RESPECT_TIME, TOPIC_MATCH, JOINED, "time, " },
@@ -444,7 +451,7 @@ static const struct row rows[] = {
 	{ 'd', "respect-dir", NULL, respect, DLK_RESPECT_DIR, TOPIC_MATCH, JOINED, "directory, " },
 	{ 'X', "respect-xattrs", NULL, respect, DLK_RESPECT_XATTR, TOPIC_MATCH, JOINED, "extended attributes" },
 
-	{ 0, "keep", "POLICY", set_keep_word, 0, TOPIC_KEEP, LINE,
+	{ 0, "keep", "POLICY", set_keep_word, 0, TOPIC_KEEP, COMMON,
 	  "most-links (default), fewest-links, oldest,\nnewest, first-path" },
 	{ 'm', "maximize", NULL, set_keep, DLK_KEEP_MOST_LINKS, TOPIC_KEEP, LINE, "most-links, " },
 	{ 'M', "minimize", NULL, set_keep, DLK_KEEP_FEWEST_LINKS, TOPIC_KEEP, JOINED, "fewest-links, " },
@@ -452,15 +459,27 @@ static const struct row rows[] = {
 	{ 'F', "prioritize-trees", NULL, set_keep, DLK_KEEP_FIRST_PATH, TOPIC_KEEP, JOINED, "first-path" },
 	{ 0, "max-links", "N", set_max_links, 0, TOPIC_KEEP, LINE, "never more than N links of one file" },
 
-	{ 'v', "verbose", NULL, set_verbose, 0, TOPIC_REPORT, LINE, "list every set of equal files; -vv: with inodes" },
-	{ 'q', "quiet", NULL, set_quiet, 0, TOPIC_REPORT, LINE, "tell errors only" },
-	{ 0, "json", NULL, set_output, OPTIONS_JSON, TOPIC_REPORT, LINE, "report as one JSON object" },
+	{ 'v', "verbose", NULL, set_verbose, 0, TOPIC_REPORT, COMMON, "list every set of equal files; -vv: with inodes" },
+	{ 'q', "quiet", NULL, set_quiet, 0, TOPIC_REPORT, COMMON, "tell errors only" },
+	{ 0, "json", NULL, set_output, OPTIONS_JSON, TOPIC_REPORT, COMMON, "report as one JSON object" },
 	{ '0', "print0", NULL, set_output, OPTIONS_NAMES, TOPIC_REPORT, LINE,
 	  "print the names replaced only, each ended by NUL" },
 	{ 0, "progress", "[=WHEN]", set_progress, 0, TOPIC_REPORT, LINE,
 	  "auto (default): on terminals; always; never" },
 	{ 0, "color", "[=WHEN]", set_color, 0, TOPIC_REPORT, LINE, "auto (default), always, never; or NO_COLOR" },
 };
+
+static int set_help(struct parse *parse, const char *argument, int value UNUSED)
+{
+	parse->options->verb = OPTIONS_HELP;
+	parse->options->help_topic = argument;
+	for (size_t i = 0; argument && i < countof(topics); i++)
+		if (!strcmp(argument, topics[i].word))
+			return 0;
+	return !argument || !strcmp(argument, "all") ?
+		       0 :
+		       refuse_argument(parse, argument, "is none of run, files, match, keep, report, all");
+}
 
 /* getopt_long's value of a long option: its row's number beyond all letters. */
 enum { LONG_FIRST = 256 };
@@ -630,7 +649,7 @@ static void getopt_input(char *letters, struct option *longs)
 		const struct row *row = &rows[i];
 
 		if (row->letter)
-			letters += sprintf(letters, "%c%s", row->letter, row->argument ? ":" : "");
+			letters += sprintf(letters, "%c%s", row->letter, !row->argument ? "" : takes_optionally(row) ? "::" : ":");
 		if (!row->name)
 			continue;
 		*longs++ = (struct option){
@@ -670,7 +689,7 @@ static bool wants_text_only(const struct options *options)
 
 static int take_all(struct parse *parse, int argc, char **argv)
 {
-	char letters[2 + 2 * countof(rows) + 1];
+	char letters[2 + 3 * countof(rows) + 1];
 	struct option longs[countof(rows) + 1];
 	int r = 0;
 
@@ -754,7 +773,7 @@ static size_t help_names(struct text *text, size_t i)
 	if (!joins)
 		text_printf(text, "%s--%s%s%s", row->letter ? ", " : "  ", row->name,
 			    row->argument && !takes_optionally(row) ? " " : "", row->argument ? row->argument : "");
-	for (i++; i < countof(rows) && rows[i].shown != LINE; i++)
+	for (i++; i < countof(rows) && rows[i].shown >= JOINED; i++)
 		if (rows[i].shown == JOINED)
 			text_printf(text, ", -%c", rows[i].letter);
 	return i;
@@ -790,20 +809,43 @@ static size_t help_line(struct text *text, size_t i)
 	return next;
 }
 
-void options_help(struct text *text)
+static void help_topic(struct text *text, enum topic topic)
 {
-	enum topic topic = TOPIC_COUNT;
+	text_printf(text, "%s:\n", topics[topic].title);
+	for (size_t i = 0; i < countof(rows);) {
+		if (rows[i].topic == topic && rows[i].shown < JOINED)
+			i = help_line(text, i);
+		else
+			i++;
+	}
+}
 
+static void help_overview(struct text *text)
+{
 	text_puts(text, "Usage: dedupe-link [OPTION]... PATH...\n"
 			"Finds files of equal content below the PATHs and makes them hard links of one\n"
-			"file. It links unless -n is given.\n");
+			"file. It links unless -n is given.\n\n");
 	for (size_t i = 0; i < countof(rows);) {
-		if (rows[i].topic != topic)
-			text_printf(text, "%s:\n", topics[topic = rows[i].topic]);
-		i = help_line(text, i);
+		if (rows[i].shown == COMMON)
+			i = help_line(text, i);
+		else
+			i++;
 	}
-	text_puts(text, "Examples:\n"
+	text_puts(text, "\nMore options: --help=");
+	for (size_t i = 0; i < countof(topics); i++)
+		text_printf(text, "%s|", topics[i].word);
+	text_puts(text, "all; `man dedupe-link` explains them.\n"
+			"Examples:\n"
 			"  dedupe-link -n ~/photos           what would be saved\n"
 			"  dedupe-link -v -s 64K ~/photos    link what has 64 KiB at least, list it\n"
 			"  dedupe-link -q /backup/daily.*    from cron: silent unless something fails\n");
+}
+
+void options_help(struct text *text, const char *topic)
+{
+	if (!topic)
+		help_overview(text);
+	for (size_t i = 0; topic && i < countof(topics); i++)
+		if (!strcmp(topic, "all") || !strcmp(topic, topics[i].word))
+			help_topic(text, (enum topic)i);
 }

@@ -13,6 +13,7 @@ enum options_when { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
 
 struct options {
 	enum options_verb verb;
+	const char *help_topic; /* of --help=TOPIC, a known one; NULL: the short help */
 	bool dry_run;
 	bool quiet;
 	unsigned verbose; /* how many -v */
@@ -36,7 +37,7 @@ const char *options_advice(const struct options *options);
 
 void options_free(struct options *options);
 
-/* Appends what --help prints. */
-void options_help(struct text *text);
+/* Appends what --help prints: the short help, or that on a topic. */
+void options_help(struct text *text, const char *topic);
 
 #endif
