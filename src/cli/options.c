@@ -834,7 +834,7 @@ static void help_overview(struct text *text)
 	text_puts(text, "\nMore options: --help=");
 	for (size_t i = 0; i < countof(topics); i++)
 		text_printf(text, "%s|", topics[i].word);
-	text_puts(text, "all; `man dedupe-link` explains them.\n"
+	text_puts(text, "all; see also man dedupe-link\n"
 			"Examples:\n"
 			"  dedupe-link -n ~/photos           what would be saved\n"
 			"  dedupe-link -v -s 64K ~/photos    link what has 64 KiB at least, list it\n"
