@@ -87,6 +87,7 @@ enum dlk_stage {
 	DLK_STAGE_SWAP,    /* exchanging it with the target's name */
 	DLK_STAGE_DROP,    /* unlinking the old file, or putting it back */
 	DLK_STAGE_RECOVER, /* finishing or undoing what a dead run left */
+	DLK_STAGE_PLAN,    /* reading a plan: `path` is the name refused, or "line N" */
 };
 
 /* Why a name was left as it was, or what a note is about. */
@@ -108,6 +109,11 @@ enum dlk_reason {
 	DLK_REASON_LEFTOVER,       /* a note: a temporary name of a dead run was kept, since it could not be proven safe */
 	DLK_REASON_LATE_OPENER,    /* a note: somebody opened the old file in the last microseconds; rescued to `path` */
 	DLK_REASON_RECOVERED,      /* a note: what a dead run left at `path` was finished or undone */
+	DLK_REASON_OUTSIDE,        /* an error: a plan names a file outside of its roots */
+	DLK_REASON_NO_PLAN,        /* an error: not a line of a plan */
+	DLK_REASON_TORN,           /* an error: a plan that lacks its last line */
+	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
+	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */
 };
 
 struct dlk_event {
@@ -246,6 +252,24 @@ DLK_API const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan);
 
 /* Visits the sets in the order of their keepers' paths: the same for the same tree, whatever the threads. */
 DLK_API int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
+
+/*
+ * Writes the plan to an open file as JSON lines: what was scanned, a line for each name to be replaced, the counts. People may
+ * delete lines and choose other keepers; see dedupe-link(1). The plan must come from a scan without will_apply, which
+ * decides about all files. -EINVAL; -ENOMEM; errors of writing, and of finding out the roots' real paths.
+ */
+DLK_API int dlk_plan_write(const struct dlk_plan *plan, int fd);
+
+/*
+ * Reads a plan, to be carried out by dlk_apply() (with options->will_apply) or only looked at. Nothing in it is trusted: names
+ * must lie below its roots, and are opened beneath them; files that are not as they were planned are left
+ * (DLK_REASON_CHANGED); all else is proven again when it is applied. A plan that is torn, or has a line that is none of a
+ * plan, is refused whole. What must agree is what the plan says; but a plan that another user could write
+ * cannot make less than DLK_RESPECT_DEFAULT agree. Of `options`, those that select files and sets have no effect.
+ *
+ * Errors as dlk_scan(); -EBADMSG: no plan, torn, or of a newer version (told); -ENOSYS: built without the means to read one.
+ */
+DLK_API int dlk_plan_read(const struct dlk_options *options, int fd, struct dlk_plan **ret_plan);
 
 /* Frees the plan and lets go of the lock. NULL is fine. */
 DLK_API void dlk_plan_free(struct dlk_plan *plan);

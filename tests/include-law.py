@@ -25,7 +25,7 @@ import tempfile
 # The rooms of core, each above those that may include it; src/README.md says what each is for.
 ROOMS = """
     tell temp rule catalog bucket seen roots reach walk lock digest cache order sift confirm keeper account plan replace
-    recover scan apply replace_at
+    recover planwords planout planin scan apply replace_at
 """.split()
 
 MAY_INCLUDE = {

@@ -8,12 +8,14 @@
  *	                                        painter    and how it gets to the terminal
  *	issues     what went wrong, gathered    complain   and told on stderr
  *	sink_*     the report's forms           out        a stream that remembers write errors
+ *	newfile    a file there whole or not
  *
  * Options are parsed, the library works, and only then something is printed: while it works, files of other programs
  * may be held in leases, and a full pipe must not make them wait. Only the painter writes meanwhile, on its own thread.
  */
 #include "complain.h"
 #include "issues.h"
+#include "newfile.h"
 #include "options.h"
 #include "out.h"
 #include "painter.h"
@@ -21,8 +23,10 @@
 #include "sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +41,8 @@ struct session {
 	struct dlk_tally tally;
 	uint64_t errors; /* told until now */
 	int result;      /* of the library */
+	struct newfile plan_file; /* of --plan, while it is written */
+	int plan_error;  /* why a plan could not be opened or written */
 	int64_t duration_ns;
 };
 
@@ -68,11 +74,53 @@ static int64_t now(void)
 	return time.tv_sec * NS_PER_S + time.tv_nsec;
 }
 
+static int read_plan(struct session *session)
+{
+	const struct options *options = &session->options;
+	int fd = strcmp(options->plan_from, "-") ? open(options->plan_from, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
+	struct stat status;
+	int r = 0;
+
+	if (fd < 0)
+		session->plan_error = -errno;
+	else if (!fstat(fd, &status) && S_ISDIR(status.st_mode))
+		session->plan_error = -EISDIR;
+	else
+		r = dlk_plan_read(&options->run, fd, &session->plan);
+	if (fd >= 0 && fd != STDIN_FILENO)
+		close(fd);
+	return r;
+}
+
+/* Only a whole plan gets the name that was asked for. */
+static void write_plan(struct session *session, int result)
+{
+	if (!result)
+		session->plan_error = dlk_plan_write(session->plan, session->plan_file.fd);
+	if (result || session->plan_error)
+		newfile_abandon(&session->plan_file);
+	else
+		session->plan_error = newfile_commit(&session->plan_file);
+}
+
+static int make_plan(struct session *session)
+{
+	const struct options *options = &session->options;
+
+	if (options->plan_from)
+		return read_plan(session);
+	return dlk_scan(&options->run, options->paths.at, options->paths.count, &session->plan);
+}
+
 static int scan_and_apply(struct session *session)
 {
 	const struct options *options = &session->options;
-	int r = dlk_scan(&options->run, options->paths.at, options->paths.count, &session->plan);
+	int r = make_plan(session);
 
+	if (options->plan_to)
+		write_plan(session, r);
+	if (session->plan_error)
+		return 0;
 	if (!r && !options->dry_run)
 		r = dlk_apply(session->plan);
 	if (session->plan)
@@ -96,11 +144,13 @@ static void work(struct session *session)
 	struct options *options = &session->options;
 	int64_t begun = now();
 
+	if (options->plan_to && (session->plan_error = newfile_open(options->plan_to, &session->plan_file)))
+		return;
 	painter_begin(&session->painter, painter_mode(options));
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
-	if (!options->paths.count)
+	if (!options->paths.count && !options->plan_from)
 		session->result = 0; /* a list of names that was empty: nothing to do */
 	else if (options->verb == OPTIONS_RECOVER)
 		session->result = dlk_recover(&options->run, options->paths.at, options->paths.count, &session->tally);
@@ -114,6 +164,8 @@ static void work(struct session *session)
 
 static int status_of(const struct session *session)
 {
+	if (session->plan_error)
+		return session->options.plan_from || !session->plan ? STATUS_USAGE : STATUS_TROUBLE;
 	switch (session->result) {
 	case 0:
 		return session->tally.errors ? STATUS_TROUBLE : STATUS_DONE;
@@ -122,6 +174,8 @@ static int status_of(const struct session *session)
 	case -EAGAIN:
 		return STATUS_LOCKED;
 	case -ENOENT:
+	case -EBADMSG:
+	case -ENOSYS:
 		return STATUS_USAGE;
 	default:
 		return STATUS_TROUBLE;
@@ -138,9 +192,23 @@ static void say_stopped(const struct session *session)
 	text_free(&text);
 }
 
+static void say_plan_error(const struct session *session)
+{
+	const struct options *options = &session->options;
+	struct text text = { 0 };
+
+	text_puts(&text, options->plan_from ? "cannot read the plan " : "cannot write the plan ");
+	text_add_quoted(&text, options->plan_from ? options->plan_from : options->plan_to);
+	if (!text.failed)
+		out_complain("%s: %s", text.at, strerror(-session->plan_error));
+	text_free(&text);
+}
+
 /* Why the run did not come to its end. */
 static void say_result(const struct session *session)
 {
+	if (session->plan_error)
+		say_plan_error(session);
 	switch (session->result) {
 	case 0:
 		break;
@@ -154,6 +222,12 @@ static void say_result(const struct session *session)
 	case -ENOENT:
 		if (!session->issues.causes.count)
 			out_complain("no PATH could be read");
+		break;
+	case -EBADMSG:
+		out_complain("nothing of the plan was followed");
+		break;
+	case -ENOSYS:
+		out_complain("this program was built without jansson, which reads plans");
 		break;
 	default:
 		out_complain("%s", strerror(-session->result));
@@ -235,7 +309,8 @@ static int report(struct session *session)
 		.about = options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
 			 : options->dry_run               ? REPORT_DRY_RUN
 							  : REPORT_LINKED,
-		.outcome = session->result == 0            ? REPORT_COMPLETE
+		.outcome = session->plan_error             ? REPORT_FAILED
+			   : session->result == 0          ? REPORT_COMPLETE
 			   : session->result != -ECANCELED ? REPORT_FAILED
 			   : session->plan                 ? REPORT_STOPPED_LINKING
 							   : REPORT_STOPPED_EARLY,
@@ -301,7 +376,7 @@ static int run(struct session *session)
 
 int main(int argc, char **argv)
 {
-	struct session session = { 0 };
+	struct session session = { .plan_file = { .fd = -1 } };
 	struct text problem = { 0 };
 	int status;
 

@@ -85,6 +85,18 @@ static int set_dry_run(struct parse *parse, const char *argument UNUSED, int val
 	return 0;
 }
 
+static int set_plan(struct parse *parse, const char *argument, int applies)
+{
+	const char **file = applies ? &parse->options->plan_from : &parse->options->plan_to;
+
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no name of a file");
+	if (*file)
+		return refuse_argument(parse, argument, "comes as a second plan");
+	*file = argument;
+	return 0;
+}
+
 static int set_wait(struct parse *parse, const char *argument UNUSED, int value UNUSED)
 {
 	parse->options->run.wait = true;
@@ -412,6 +424,8 @@ struct row {
 
 static const struct row rows[] = {
 	{ 'n', "dry-run", NULL, set_dry_run, 0, TOPIC_RUN, COMMON, "only report: figures as of a real run" },
+	{ 0, "plan", "FILE", set_plan, 0, TOPIC_RUN, LINE, "link nothing, write what would be linked to FILE" },
+	{ 0, "apply", "FILE", set_plan, 1, TOPIC_RUN, LINE, "link what the plan in FILE says and nothing else" },
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
 	  "only finish or undo what a killed run left" },
 	{ 0, "wait", NULL, set_wait, 0, TOPIC_RUN, LINE, "wait while another run works on the same files" },
@@ -715,11 +729,17 @@ static int check(struct parse *parse)
 {
 	struct options *options = parse->options;
 
+	if (options->plan_to && options->plan_from)
+		return refuse(parse, "--plan makes a plan and --apply carries one out: not both at once");
+	if ((options->plan_to || options->plan_from) && options->verb == OPTIONS_RECOVER)
+		return refuse(parse, "--recover neither makes nor follows plans");
+	if (options->plan_from && (options->paths.count || options->paths_from_file))
+		return refuse(parse, "--apply takes no PATH: the plan says where");
 	if (options->verb == OPTIONS_RECOVER && options->dry_run)
 		return refuse(parse, "--recover changes what a killed run left: it cannot be a --dry-run");
 	if (options->run.min_size > options->run.max_size)
 		return refuse(parse, "no file is at least --min-size and at most --max-size");
-	if (!options->paths.count && !options->paths_from_file)
+	if (!options->paths.count && !options->paths_from_file && !options->plan_from)
 		return refuse(parse, "no PATH given");
 	return 0;
 }
@@ -736,6 +756,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *ret_p
 		r = check(&parse);
 	ret->run.filters = ret->filters.at;
 	ret->run.filter_count = ret->filters.count;
+	ret->dry_run |= ret->plan_to != NULL;
 	ret->run.will_apply = !ret->dry_run;
 	return r;
 }

@@ -19,6 +19,8 @@ struct options {
 	unsigned verbose; /* how many -v */
 	enum options_output output;
 	enum options_when color, progress;
+	const char *plan_to;   /* --plan: written instead of linking; NULL: none */
+	const char *plan_from; /* --apply: carried out instead of a scan; NULL: none */
 	struct dlk_options run;
 	VEC(struct dlk_filter) filters; /* run.filters, once parsed */
 	VEC(const char *) paths;

@@ -24,6 +24,7 @@ static const struct stage_words stages[] = {
 	[DLK_STAGE_SWAP] = { "swap", "replace" },
 	[DLK_STAGE_DROP] = { "drop", "remove the old file of" },
 	[DLK_STAGE_RECOVER] = { "recover", "recover" },
+	[DLK_STAGE_PLAN] = { "plan", "follow the plan at" },
 };
 
 struct reason_words {
@@ -48,6 +49,11 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_LEFTOVER] = { "leftover", "left over from an interrupted run" },
 	[DLK_REASON_LATE_OPENER] = { "late_opener", "opened at the last moment" },
 	[DLK_REASON_RECOVERED] = { "recovered", "finished or undone" },
+	[DLK_REASON_OUTSIDE] = { "outside", "outside of the plan's roots" },
+	[DLK_REASON_NO_PLAN] = { "no_plan", "no line of a plan" },
+	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },
+	[DLK_REASON_NEWER] = { "newer", "the plan was written by a newer version" },
+	[DLK_REASON_APART] = { "apart", "differing in what must agree" },
 };
 
 /* A number the library may send one day that this program does not know yet must not lead outside a table. */

@@ -422,13 +422,26 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 		else
 			r = replace_target(worker, inodes[i], proof);
 		proof_free(proof);
-		if (r == -EMLINK)
+		if (worker->plan->exact && (r == -EMLINK || r == -EXDEV))
+			leave_inode(worker, inodes[i], DLK_STAGE_LINK,
+				    r == -EMLINK ? DLK_REASON_LINK_LIMIT : DLK_REASON_CROSS_DEVICE, 0);
+		else if (r == -EMLINK)
 			next_keeper(worker, keeper, inodes[i], targets[i]);
 		else if (r == -EXDEV)
 			set_aside(worker, inodes[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		candidate_unref(targets[i]);
+}
+
+/* Where somebody said who keeps, nobody else does. */
+static size_t open_keeper_of_plan(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
+{
+	enum dlk_reason reason;
+	int r = open_inode(worker, inodes[0], ret, &reason);
+	for (size_t i = 1; r && i < count; i++)
+		leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
+	return r ? count : 0;
 }
 
 /* The first inode that can be opened keeps; those before it are told. Returns its index, or count. */
@@ -452,7 +465,7 @@ static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, 
 static void link_set(struct worker *worker, const struct inode_id *inodes, size_t count)
 {
 	struct candidate *wave[CONFIRM_MOST], *keeper;
-	size_t k = open_keeper(worker, inodes, count, &keeper);
+	size_t k = (worker->plan->exact ? open_keeper_of_plan : open_keeper)(worker, inodes, count, &keeper);
 	if (k == count)
 		return;
 	if (k)

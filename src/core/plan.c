@@ -15,7 +15,47 @@
 #include "../sys/extent.h"
 #include "account.h"
 #include "keeper.h"
+#include "lock.h"
 #include "reach.h"
+
+/* ---- making and freeing ---- */
+
+int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
+{
+	struct dlk_plan *plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return -ENOMEM;
+	plan->options = *options;
+	catalog_init(&plan->catalog);
+	pthread_mutex_init(&plan->mutex, NULL);
+	tell_init(&plan->tell, options, &plan->tally);
+	int r = digest_key_make(&plan->key);
+	if (!r)
+		r = rule_compile(options, &plan->rule);
+	if (r)
+		dlk_plan_free(plan);
+	else
+		*ret = plan;
+	return r;
+}
+
+void dlk_plan_free(struct dlk_plan *plan)
+{
+	if (!plan)
+		return;
+	lock_free(plan->lock);
+	sift_free(&plan->sift);
+	roots_free(&plan->roots);
+	vec_free(&plan->members);
+	vec_free(&plan->sets);
+	vec_free(&plan->shared);
+	free(plan->fates);
+	catalog_free(&plan->catalog);
+	rule_free(plan->rule);
+	tell_free(&plan->tell);
+	pthread_mutex_destroy(&plan->mutex);
+	free(plan);
+}
 
 /* A member of a class with all that the policy may ask of it. */
 struct candidate_file {
@@ -342,6 +382,8 @@ static uint64_t count_movable(struct foresight *foresight, const struct catalog_
 	for (uint32_t at = inode->first_path; at != ID_NONE;
 	     at = catalog_path(&plan->catalog, (struct path_id){ at })->next) {
 		struct path_id path = { at };
+		if (plan->fates[at] != DLK_FATE_PLANNED)
+			continue;
 		struct dir_id dir = { catalog_path(&plan->catalog, path)->dir };
 		bool immutable = catalog_dir(&plan->catalog, dir)->immutable;
 		if (!immutable && may_write(foresight, dir)) {

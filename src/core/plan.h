@@ -9,6 +9,7 @@
 #define CORE_PLAN_H
 
 #include "catalog.h"
+#include "roots.h"
 #include "rule.h"
 #include "sift.h"
 #include "tell.h"
@@ -29,6 +30,7 @@ struct plan_shared {
 struct dlk_plan {
 	struct dlk_options options;
 	struct catalog catalog;
+	struct roots roots;
 	struct rule *rule;
 	struct tell tell;
 	struct dlk_tally tally;
@@ -39,9 +41,13 @@ struct dlk_plan {
 	VEC(struct plan_set) sets;
 	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
 	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
+	bool exact; /* it was read, not made: no other keepers are sought, no other names replaced */
 	bool applied;
 	pthread_mutex_t mutex; /* members, sets and tally, while several threads apply */
 };
+
+/* An empty plan with a policy compiled and a key of its own, for dlk_plan_free. -EINVAL, -ENOMEM, errors of random numbers. */
+MUST_CHECK int plan_new(const struct dlk_options *options, struct dlk_plan **ret);
 
 /*
  * Adds the sets of a class whose files are equal in every byte. *ret_first, *ret_count: the sets it made (in plan->sets). To

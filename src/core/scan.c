@@ -27,7 +27,6 @@ void dlk_options_init(struct dlk_options *ret)
 /* What lives only while scanning. */
 struct scan {
 	struct dlk_plan *plan;
-	struct roots roots;
 	struct bucket_table buckets;
 	struct walk walk;
 };
@@ -46,7 +45,7 @@ static int walk(struct scan *scan, bool temps_only)
 	struct dlk_plan *plan = scan->plan;
 	scan->walk = (struct walk){
 		.catalog = &plan->catalog,
-		.roots = &scan->roots,
+		.roots = &scan->plan->roots,
 		.rule = plan->rule,
 		.tell = &plan->tell,
 		.options = &plan->options,
@@ -122,9 +121,9 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 {
 	struct dlk_plan *plan = scan->plan;
 	bool apply = plan->options.will_apply;
-	int r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &scan->roots);
+	int r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &scan->plan->roots);
 	if (!r && apply)
-		r = lock_take(&plan->catalog, &scan->roots, &plan->tell, plan->options.wait, &plan->lock);
+		r = lock_take(&plan->catalog, &scan->plan->roots, &plan->tell, plan->options.wait, &plan->lock);
 	if (!r)
 		r = walk(scan, false);
 	if (!r && apply)
@@ -139,47 +138,10 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	return r;
 }
 
-/* ---- making and freeing ---- */
-
-static int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
-{
-	struct dlk_plan *plan = calloc(1, sizeof(*plan));
-	if (!plan)
-		return -ENOMEM;
-	plan->options = *options;
-	catalog_init(&plan->catalog);
-	pthread_mutex_init(&plan->mutex, NULL);
-	tell_init(&plan->tell, options, &plan->tally);
-	int r = digest_key_make(&plan->key);
-	if (!r)
-		r = rule_compile(options, &plan->rule);
-	if (r)
-		dlk_plan_free(plan);
-	else
-		*ret = plan;
-	return r;
-}
-
-void dlk_plan_free(struct dlk_plan *plan)
-{
-	if (!plan)
-		return;
-	lock_free(plan->lock);
-	sift_free(&plan->sift);
-	vec_free(&plan->members);
-	vec_free(&plan->sets);
-	vec_free(&plan->shared);
-	free(plan->fates);
-	catalog_free(&plan->catalog);
-	rule_free(plan->rule);
-	tell_free(&plan->tell);
-	pthread_mutex_destroy(&plan->mutex);
-	free(plan);
-}
+/* ---- the verbs ---- */
 
 static void scan_free(struct scan *scan)
 {
-	roots_free(&scan->roots);
 	bucket_free(&scan->buckets);
 	vec_free(&scan->walk.temps);
 }
@@ -207,9 +169,9 @@ int dlk_recover(const struct dlk_options *options, const char *const *paths, siz
 	if (r)
 		return r;
 	struct dlk_plan *plan = state.plan;
-	r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &state.roots);
+	r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &plan->roots);
 	if (!r)
-		r = lock_take(&plan->catalog, &state.roots, &plan->tell, options->wait, &plan->lock);
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, options->wait, &plan->lock);
 	if (!r)
 		r = walk(&state, true);
 	if (!r)

@@ -50,6 +50,11 @@ void tell_error(struct tell *tell, enum dlk_stage stage, const char *path, int e
 	     &(struct dlk_event){ .kind = DLK_EVENT_ERROR, .stage = stage, .path = path, .error = abs(error) }, 1);
 }
 
+void tell_refused(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason)
+{
+	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_ERROR, .stage = stage, .path = path, .reason = reason }, 1);
+}
+
 void tell_skip(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason, uint64_t names)
 {
 	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_SKIP, .stage = stage, .path = path, .reason = reason },

@@ -27,6 +27,9 @@ void tell_free(struct tell *tell);
 /* Something failed: `error` is an errno of either sign. */
 void tell_error(struct tell *tell, enum dlk_stage stage, const char *path, int error);
 
+/* The same for a reason that is no errno. */
+void tell_refused(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason);
+
 /* `names` names were left as they were (one event, `names` counted). */
 void tell_skip(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason, uint64_t names);
 

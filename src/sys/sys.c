@@ -63,6 +63,16 @@ static int kernel_fstatfs(int fd, struct statfs *ret)
 	RETURN_CALL(int, fstatfs(fd, ret));
 }
 
+static ssize_t kernel_read(int fd, void *buffer, size_t size)
+{
+	RETURN_CALL(ssize_t, read(fd, buffer, size));
+}
+
+static ssize_t kernel_write(int fd, const void *buffer, size_t size)
+{
+	RETURN_CALL(ssize_t, write(fd, buffer, size));
+}
+
 static ssize_t kernel_pread(int fd, void *buffer, size_t size, off_t offset)
 {
 	RETURN_CALL(ssize_t, pread(fd, buffer, size, offset));
@@ -185,6 +195,8 @@ const struct sys_calls sys_kernel = {
 	.getdents = kernel_getdents,
 	.statx = kernel_statx,
 	.fstatfs = kernel_fstatfs,
+	.read = kernel_read,
+	.write = kernel_write,
 	.pread = kernel_pread,
 	.pwrite = kernel_pwrite,
 	.lseek = kernel_lseek,

@@ -27,6 +27,8 @@ struct sys_calls {
 	ssize_t (*getdents)(int fd, void *buffer, size_t size);
 	int (*statx)(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret);
 	int (*fstatfs)(int fd, struct statfs *ret);
+	ssize_t (*read)(int fd, void *buffer, size_t size);
+	ssize_t (*write)(int fd, const void *buffer, size_t size);
 	ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
 	ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
 	off_t (*lseek)(int fd, off_t offset, int whence);

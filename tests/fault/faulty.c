@@ -32,6 +32,8 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_GETDENTS] = { "getdents", false, { EIO, ENOENT, ESTALE } },
 	[ENTRY_STATX] = { "statx", false, { EIO, ENOENT, ESTALE, EACCES, ENOMEM } },
 	[ENTRY_FSTATFS] = { "fstatfs", false, { EIO, ENOSYS } },
+	[ENTRY_READ] = { "read", false, { EIO, EINTR, NOTHING, HALF } },
+	[ENTRY_WRITE] = { "write", false, { ENOSPC, EIO, EPIPE } },
 	[ENTRY_PREAD] = { "pread", false, { EIO, ESTALE, ENOMEM, NOTHING, HALF } },
 	[ENTRY_PWRITE] = { "pwrite", true, { ENOSPC, EDQUOT, EIO } },
 	[ENTRY_LSEEK] = { "lseek", false, { EINVAL, EIO } },
@@ -399,6 +401,23 @@ static ssize_t f_pread(int fd, void *buffer, size_t size, off_t offset)
 	return leave(&call, sys_kernel.pread(fd, buffer, size, offset));
 }
 
+static ssize_t f_read(int fd, void *buffer, size_t size)
+{
+	struct call call = enter(ENTRY_READ);
+	if (call.fails > 0)
+		return -call.fails;
+	if (call.fails == NOTHING)
+		return 0;
+	if (call.fails == HALF && size > 1)
+		size /= 2;
+	return leave(&call, sys_kernel.read(fd, buffer, size));
+}
+
+static ssize_t f_write(int fd, const void *buffer, size_t size)
+{
+	THROUGH(ssize_t, ENTRY_WRITE, sys_kernel.write(fd, buffer, size));
+}
+
 static ssize_t f_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
 	THROUGH(ssize_t, ENTRY_PWRITE, sys_kernel.pwrite(fd, buffer, size, offset));
@@ -579,6 +598,8 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	calls.getdents = f_getdents;
 	calls.statx = f_statx;
 	calls.fstatfs = f_fstatfs;
+	calls.read = f_read;
+	calls.write = f_write;
 	calls.pread = f_pread;
 	calls.pwrite = f_pwrite;
 	calls.lseek = f_lseek;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* newfile.c - mkostemp, fsync, rename */
+#include "newfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static mode_t usual_mode(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+static int open_beside(struct newfile *file, const char *path, const struct stat *old)
+{
+	if (asprintf(&file->temp, "%s.new-XXXXXX", path) < 0) {
+		file->temp = NULL;
+		return -ENOMEM;
+	}
+	file->fd = mkostemp(file->temp, O_CLOEXEC);
+	if (file->fd >= 0 && !fchmod(file->fd, old ? old->st_mode & 07777 : usual_mode()))
+		return 0;
+	return -errno;
+}
+
+int newfile_open(const char *path, struct newfile *ret)
+{
+	struct newfile file = { .fd = -1 };
+	struct stat old;
+	char *real = NULL;
+	int r = 0;
+
+	if (!stat(path, &old)) /* through a symlink: its file is replaced, not the link */
+		real = realpath(path, NULL);
+	file.path = real ? real : strdup(path);
+	if (!file.path)
+		return -ENOMEM;
+	if (real && !S_ISREG(old.st_mode)) {
+		file.fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		r = file.fd < 0 ? -errno : 0;
+	} else {
+		r = open_beside(&file, file.path, real ? &old : NULL);
+	}
+	if (r)
+		newfile_abandon(&file);
+	else
+		*ret = file;
+	return r;
+}
+
+int newfile_commit(struct newfile *file)
+{
+	int r = file->temp && fsync(file->fd) ? -errno : 0;
+	int fd = file->fd;
+
+	file->fd = -1;
+	if (close(fd) && !r)
+		r = -errno;
+	if (!r && file->temp && rename(file->temp, file->path))
+		r = -errno;
+	if (!r) {
+		free(file->temp);
+		file->temp = NULL;
+	}
+	newfile_abandon(file);
+	return r;
+}
+
+void newfile_abandon(struct newfile *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	if (file->temp)
+		unlink(file->temp);
+	free(file->temp);
+	free(file->path);
+	*file = (struct newfile){ .fd = -1 };
+}

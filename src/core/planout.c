@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * planout.c - a plan as JSON lines
+ *
+ *	{"schema": 1, "kind": "plan", "roots": [{"path": "/srv/photos"}], "options": {...}}
+ *	{"keeper": {"path": ..., stamps}, "duplicate": {"path": ..., stamps}}         one for each name to be replaced
+ *	{"counts": {"steps": 1, ...}}                                                 so that a torn file is noticed
+ *
+ * Every name is absolute, by the real path of its root, so that the plan means the same from any directory and on any host that
+ * sees the files there. A stamp is what another host sees too: no device, no mount.
+ */
+#include "../../include/dedupe-link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/record.h"
+#include "plan.h"
+#include "planwords.h"
+
+enum { ENOUGH = 64 * 1024, REAL_MOST = 16 * 1024 };
+
+struct planout {
+	const struct dlk_plan *plan;
+	int fd;
+	struct text text;
+	char **real; /* of each root of the catalog, without a slash at the end: "" for the root of all */
+	uint64_t steps;
+};
+
+static int flush(struct planout *out)
+{
+	const char *at = out->text.at;
+	size_t left = out->text.count;
+	if (out->text.failed)
+		return -ENOMEM;
+	while (left) {
+		ssize_t n = sys->write(out->fd, at, left);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		at += n;
+		left -= (size_t)n;
+	}
+	out->text.count = 0;
+	return 0;
+}
+
+static int end_line(struct planout *out)
+{
+	record_end(&out->text, '}');
+	text_puts(&out->text, "\n");
+	return out->text.failed || out->text.count >= ENOUGH ? flush(out) : 0;
+}
+
+/* ---- real paths ---- */
+
+static int real_path(const char *open, char **ret)
+{
+	char link[64];
+	own_free char *real = malloc(REAL_MOST + 1);
+	own_fd int fd = sys->openat(AT_FDCWD, open, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0 || !real)
+		return fd < 0 ? fd : -ENOMEM;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = sys->readlinkat(AT_FDCWD, link, real, REAL_MOST);
+	if (n < 0 || n == REAL_MOST)
+		return n < 0 ? (int)n : -ENAMETOOLONG;
+	real[n == 1 ? 0 : n] = '\0';
+	*ret = steal(&real);
+	return 0;
+}
+
+static int find_real_paths(struct planout *out)
+{
+	const struct catalog *catalog = &out->plan->catalog;
+	int r = 0;
+	out->real = calloc(catalog->roots.count + 1, sizeof(*out->real));
+	if (!out->real)
+		return -ENOMEM;
+	for (size_t i = 0; i < catalog->roots.count && !r; i++)
+		r = real_path(catalog->roots.at[i].open, &out->real[i]);
+	return r;
+}
+
+/* ---- lines ---- */
+
+static int add_root(struct planout *out, uint32_t root, const char *name)
+{
+	struct text path = { 0 };
+	text_puts(&path, out->real[root]);
+	if (name || !path.count)
+		text_puts(&path, "/");
+	if (name)
+		text_puts(&path, name);
+	record_begin(&out->text, NULL, '{');
+	if (!path.failed)
+		record_add_name(&out->text, "path", path.at);
+	record_end(&out->text, '}');
+	int r = path.failed ? -ENOMEM : 0;
+	text_free(&path);
+	return r;
+}
+
+static int add_roots(struct planout *out)
+{
+	const struct roots *roots = &out->plan->roots;
+	int r = 0;
+	record_begin(&out->text, "roots", '[');
+	for (size_t i = 0; i < roots->dirs.count && !r; i++)
+		r = add_root(out, roots->dirs.at[i].root, NULL);
+	for (size_t i = 0; i < roots->files.count && !r; i++)
+		r = add_root(out, roots->parents.at[roots->files.at[i].parent].root, roots->files.at[i].name);
+	record_end(&out->text, ']');
+	return r;
+}
+
+static int header(struct planout *out)
+{
+	struct text *text = &out->text;
+	record_begin(text, NULL, '{');
+	record_add_number(text, "schema", PLAN_SCHEMA);
+	record_add_word(text, "kind", "plan");
+	int r = add_roots(out);
+	record_begin(text, "options", '{');
+	record_begin(text, "respect", '[');
+	for (unsigned bit = 0; bit < DLK_RESPECT_WORDS; bit++)
+		if (out->plan->options.respect & 1u << bit)
+			record_add_word(text, NULL, plan_respect_words[bit]);
+	record_end(text, ']');
+	record_add_number(text, "max_links", out->plan->options.max_links);
+	record_end(text, '}');
+	return r ? r : end_line(out);
+}
+
+static int side(struct planout *out, const char *key, const struct catalog_inode *inode, struct path_id id)
+{
+	const struct catalog *catalog = &out->plan->catalog;
+	const struct catalog_meta *meta = catalog_meta(catalog, inode);
+	uint32_t root = catalog_dir(catalog, (struct dir_id){ catalog_path(catalog, id)->dir })->root;
+	own_free char *shown = catalog_path_string(catalog, id);
+	struct text path = { 0 };
+	char mode[16];
+	if (!shown)
+		return -ENOMEM;
+	const char *below = shown + strlen(catalog->roots.at[root].text);
+	text_puts(&path, out->real[root]);
+	text_puts(&path, "/");
+	text_puts(&path, below + strspn(below, "/"));
+	snprintf(mode, sizeof(mode), "%04o", meta->mode & 07777u);
+	record_begin(&out->text, key, '{');
+	if (!path.failed)
+		record_add_name(&out->text, "path", path.at);
+	record_add_exact_unsigned(&out->text, "inode", inode->ino);
+	record_add_exact_unsigned(&out->text, "size", inode->size);
+	record_add_exact(&out->text, "mtime", inode->mtime);
+	record_add_number(&out->text, "uid", meta->uid);
+	record_add_number(&out->text, "gid", meta->gid);
+	record_add_word(&out->text, "mode", mode);
+	record_add_number(&out->text, "links", inode->links);
+	record_add_exact_unsigned(&out->text, "allocated", inode->blocks * 512);
+	record_end(&out->text, '}');
+	int r = path.failed ? -ENOMEM : 0;
+	text_free(&path);
+	return r;
+}
+
+static int set(struct planout *out, const struct plan_set *set)
+{
+	const struct dlk_plan *plan = out->plan;
+	const struct inode_id *members = &plan->members.at[set->first];
+	const struct catalog_inode *keeper = catalog_inode(&plan->catalog, members[0]);
+	int r = 0;
+	for (uint32_t i = 1; i < set->count; i++) {
+		const struct catalog_inode *inode = catalog_inode(&plan->catalog, members[i]);
+		for (uint32_t at = inode->first_path; at != ID_NONE && !r;
+		     at = catalog_path(&plan->catalog, (struct path_id){ at })->next) {
+			if (plan->fates[at] != DLK_FATE_PLANNED)
+				continue;
+			record_begin(&out->text, NULL, '{');
+			r = side(out, "keeper", keeper, (struct path_id){ keeper->first_path });
+			if (!r)
+				r = side(out, "duplicate", inode, (struct path_id){ at });
+			if (!r)
+				r = end_line(out);
+			out->steps++;
+		}
+	}
+	return r;
+}
+
+static int counts(struct planout *out)
+{
+	const struct dlk_tally *tally = &out->plan->tally;
+	record_begin(&out->text, NULL, '{');
+	record_begin(&out->text, "counts", '{');
+	record_add_number(&out->text, "steps", out->steps);
+	record_add_number(&out->text, "sets", tally->sets);
+	record_add_number(&out->text, "inodes_freed", tally->inodes_freed);
+	record_add_number(&out->text, "bytes_saved", tally->bytes_saved);
+	record_end(&out->text, '}');
+	int r = end_line(out);
+	return r ? r : flush(out);
+}
+
+int dlk_plan_write(const struct dlk_plan *plan, int fd)
+{
+	struct planout out = { .plan = plan, .fd = fd };
+	if (plan->options.will_apply)
+		return -EINVAL;
+	int r = find_real_paths(&out);
+	if (!r)
+		r = header(&out);
+	for (size_t i = 0; i < plan->sets.count && !r; i++)
+		r = set(&out, &plan->sets.at[i]);
+	if (!r)
+		r = counts(&out);
+	for (size_t i = 0; out.real && i < plan->catalog.roots.count; i++)
+		free(out.real[i]);
+	free(out.real);
+	text_free(&out.text);
+	return r;
+}
