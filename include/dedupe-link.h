@@ -114,6 +114,7 @@ enum dlk_reason {
 	DLK_REASON_TORN,           /* an error: a plan that lacks its last line */
 	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
 	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */
+	DLK_REASON_OUT_OF_TIME,    /* a note: max_time was over before all was looked at or linked */
 };
 
 struct dlk_event {
@@ -147,11 +148,16 @@ struct dlk_options {
 	uint64_t max_size;            /* bytes; UINT64_MAX by default */
 	unsigned respect;             /* of enum dlk_respect; DLK_RESPECT_DEFAULT */
 	enum dlk_keep keep;           /* DLK_KEEP_MOST_LINKS */
+	int64_t min_age;              /* ns; files whose mtime is younger are left alone; 0: none is */
 	const struct dlk_filter *filters; /* borrowed until dlk_scan returns */
 	size_t filter_count;
 	bool one_file_system;         /* do not enter directories of another file system or mount than their root's */
 	unsigned max_depth;           /* 0: only files given as roots, 1: a root's own entries; UINT_MAX: no limit */
 	unsigned threads;             /* 0: as many as pay; else this many for walking, hashing and linking */
+	int64_t max_time;             /* ns from the beginning of dlk_scan; what was found within three quarters of it is linked
+				       * within the rest, biggest savings first; 0: no limit */
+	uint64_t max_rate;            /* content bytes read in a second; 0: no limit */
+	bool spare_cache;             /* pages of files that were not in the page cache are not left in it; those that were stay */
 	uint32_t max_links;           /* links of an inode are not raised above it; 0: the file system's own limit */
 	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */

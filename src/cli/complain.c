@@ -67,7 +67,7 @@ void complain_issues(const struct issues *issues)
 			add_error(&text, issues, i);
 		else
 			continue;
-		out_complain("%s", text.failed ? "out of memory" : text.at);
+		out_say(cause->kind == DLK_EVENT_ERROR ? OUT_ERROR : OUT_WARNING, "%s", text.failed ? "out of memory" : text.at);
 	}
 	if (issues->failed)
 		out_complain("out of memory: some of what went wrong is not listed");

@@ -14,7 +14,9 @@
  * may be held in leases, and a full pipe must not make them wait. Only the painter writes meanwhile, on its own thread.
  */
 #include "complain.h"
+#include "idle.h"
 #include "issues.h"
+#include "metrics.h"
 #include "newfile.h"
 #include "options.h"
 #include "out.h"
@@ -40,6 +42,7 @@ struct session {
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
 	uint64_t errors; /* told until now */
+	bool out_of_time;
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
 	int plan_error;  /* why a plan could not be opened or written */
@@ -63,6 +66,7 @@ static void observe(void *ctx, const struct dlk_event *event)
 		return;
 	}
 	session->errors += event->kind == DLK_EVENT_ERROR;
+	session->out_of_time |= event->kind == DLK_EVENT_NOTE && event->reason == DLK_REASON_OUT_OF_TIME;
 	issues_note(&session->issues, event);
 }
 
@@ -187,7 +191,7 @@ static void say_stopped(const struct session *session)
 	struct text text = { 0 };
 
 	progress_line(&text, &session->painter.progress);
-	out_complain("stopped by %s while %s; %s", signals_name(*signals_stop()), text.failed ? "working" : text.at,
+	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(*signals_stop()), text.failed ? "working" : text.at,
 		     session->plan ? "what was linked stays linked" : "nothing was linked");
 	text_free(&text);
 }
@@ -300,6 +304,21 @@ static int print(struct session *session, const struct report *report)
 	return out_finish(&sink.out);
 }
 
+static void note_trouble(struct report *report)
+{
+	if (report->exit_status <= STATUS_SIGNAL)
+		report->exit_status = STATUS_TROUBLE;
+}
+
+static void complain_file(const char *attempt, const char *path, int error)
+{
+	struct text name = { 0 };
+
+	text_add_quoted(&name, path);
+	out_complain("cannot %s %s: %s", attempt, name.failed ? "a file" : name.at, strerror(-error));
+	text_free(&name);
+}
+
 static int report(struct session *session)
 {
 	const struct options *options = &session->options;
@@ -316,6 +335,7 @@ static int report(struct session *session)
 							   : REPORT_STOPPED_EARLY,
 		.detail = options->verbose,
 		.color = wants_color(options),
+		.out_of_time = session->out_of_time,
 		.exit_status = status_of(session),
 		.duration_ns = session->duration_ns,
 	};
@@ -323,10 +343,16 @@ static int report(struct session *session)
 
 	issues_index(&session->issues);
 	r = print(session, &report);
-	if (!r)
-		return report.exit_status;
-	out_complain("write error: %s", strerror(-r));
-	return report.exit_status > STATUS_SIGNAL ? report.exit_status : STATUS_TROUBLE;
+	if (r) {
+		out_complain("write error: %s", strerror(-r));
+		note_trouble(&report);
+	}
+	r = options->metrics ? metrics_write(options->metrics, options, &report) : 0;
+	if (r) {
+		complain_file("write", options->metrics, r);
+		note_trouble(&report);
+	}
+	return report.exit_status;
 }
 
 /* ---- from the beginning ---- */
@@ -358,6 +384,15 @@ static int print_version(void)
 	return print_text(text);
 }
 
+/* Not so polite as was asked for is no reason not to run. */
+static void be_idle(const struct options *options)
+{
+	int r = options->idle ? idle_begin() : 0;
+
+	if (r)
+		out_say(OUT_WARNING, "cannot give way to other programs: %s", strerror(-r));
+}
+
 static int run(struct session *session)
 {
 	const struct options *options = &session->options;
@@ -368,8 +403,9 @@ static int run(struct session *session)
 		return print_version();
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
 	if (options_advice(options) && !options->quiet)
-		out_complain("%s", options_advice(options));
+		out_say(OUT_WARNING, "%s", options_advice(options));
 	signals_watch();
+	be_idle(options);
 	work(session);
 	return report(session);
 }

@@ -55,6 +55,20 @@ int newfile_open(const char *path, struct newfile *ret)
 	return r;
 }
 
+/* So that the new name outlives a power cut. Not every file system can; the file is whole either way. */
+static void sync_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	free(dir);
+	if (fd < 0)
+		return;
+	(void)!fsync(fd);
+	close(fd);
+}
+
 int newfile_commit(struct newfile *file)
 {
 	int r = file->temp && fsync(file->fd) ? -errno : 0;
@@ -66,6 +80,7 @@ int newfile_commit(struct newfile *file)
 	if (!r && file->temp && rename(file->temp, file->path))
 		r = -errno;
 	if (!r) {
+		sync_dir(file->path);
 		free(file->temp);
 		file->temp = NULL;
 	}

@@ -184,6 +184,46 @@ static int number(struct parse *parse, const char *argument, uint64_t max, uint6
 	return r ? refuse_argument(parse, argument, "is no whole number") : 0;
 }
 
+static int duration(struct parse *parse, const char *argument, int64_t *ret)
+{
+	int r = text_parse_duration(argument, ret);
+
+	if (r == -ERANGE)
+		return refuse_argument(parse, argument, "is too long");
+	return r ? refuse_argument(parse, argument, "is no duration: a number, then s, m, h, d or w, as in 90s or 2h") : 0;
+}
+
+static int set_max_time(struct parse *parse, const char *argument, int value UNUSED)
+{
+	return duration(parse, argument, &parse->options->run.max_time);
+}
+
+static int set_min_age(struct parse *parse, const char *argument, int value UNUSED)
+{
+	return duration(parse, argument, &parse->options->run.min_age);
+}
+
+static int set_rate(struct parse *parse, const char *argument, int value UNUSED)
+{
+	if (text_parse_size(argument, &parse->options->run.max_rate))
+		return refuse_argument(parse, argument, "is no rate: bytes a second, as in 500K or 20M; 0 for no limit");
+	return 0;
+}
+
+static int set_idle(struct parse *parse, const char *argument UNUSED, int value UNUSED)
+{
+	parse->options->idle = parse->options->run.spare_cache = true;
+	return 0;
+}
+
+static int set_metrics(struct parse *parse, const char *argument, int value UNUSED)
+{
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no name of a file");
+	parse->options->metrics = argument;
+	return 0;
+}
+
 static int set_depth(struct parse *parse, const char *argument, int value UNUSED)
 {
 	uint64_t depth;
@@ -430,6 +470,10 @@ static const struct row rows[] = {
 	  "only finish or undo what a killed run left" },
 	{ 0, "wait", NULL, set_wait, 0, TOPIC_RUN, LINE, "wait while another run works on the same files" },
 	{ 'j', "threads", "N", set_threads, 0, TOPIC_RUN, LINE, "use N threads; 0 or auto: as many as pay (default)" },
+	{ 0, "max-time", "DUR", set_max_time, 0, TOPIC_RUN, LINE,
+	  "end by then, as in 90m or 2h; most savings first" },
+	{ 0, "idle", NULL, set_idle, 0, TOPIC_RUN, LINE, "be last for disk and CPU, spare the page cache" },
+	{ 0, "bwlimit", "RATE", set_rate, 0, TOPIC_RUN, LINE, "read at most RATE a second: 500K, 20M" },
 	{ 'h', "help", "[=TOPIC]", set_help, 0, TOPIC_RUN, LINE,
 	  "this, or: run, files, match, keep, report, all" },
 	{ 'V', "version", NULL, set_verb, OPTIONS_VERSION, TOPIC_RUN, LINE, "print the version" },
@@ -452,6 +496,9 @@ static const struct row rows[] = {
 	  "more PATHs, each ended by NUL; - is stdin" },
 	{ 'x', "one-file-system", NULL, set_one_file_system, 0, TOPIC_FILES, LINE, "do not enter other file systems" },
 	{ 0, "max-depth", "N", set_depth, 0, TOPIC_FILES, LINE, "look N levels deep; 1: what is right in PATH" },
+
+	{ 0, "min-age", "DUR", set_min_age, 0, TOPIC_FILES, LINE,
+	  "leave files alone that changed since: 10m, 1d" },
 
 	{ 0, "respect", "LIST", set_respect_list, 1, TOPIC_MATCH, LINE,
 	  "keep apart files that differ in these:\nowner,mode,xattr (default), time, name, dir" },
@@ -480,6 +527,7 @@ static const struct row rows[] = {
 	  "print the names replaced only, each ended by NUL" },
 	{ 0, "progress", "[=WHEN]", set_progress, 0, TOPIC_REPORT, LINE,
 	  "auto (default): on terminals; always; never" },
+	{ 0, "metrics", "FILE", set_metrics, 0, TOPIC_REPORT, LINE, "write figures for Prometheus to FILE" },
 	{ 0, "color", "[=WHEN]", set_color, 0, TOPIC_REPORT, LINE, "auto (default), always, never; or NO_COLOR" },
 };
 

@@ -21,6 +21,8 @@ struct options {
 	enum options_when color, progress;
 	const char *plan_to;   /* --plan: written instead of linking; NULL: none */
 	const char *plan_from; /* --apply: carried out instead of a scan; NULL: none */
+	bool idle;
+	const char *metrics; /* NULL: not wanted */
 	struct dlk_options run;
 	VEC(struct dlk_filter) filters; /* run.filters, once parsed */
 	VEC(const char *) paths;

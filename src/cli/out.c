@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ENOUGH = 1 << 16 };
@@ -53,18 +55,44 @@ int out_finish(struct out *out)
 	return out->error;
 }
 
-void out_complain(const char *format, ...)
+/* systemd tells by JOURNAL_STREAM which device and inode its stream has; stderr may have been redirected since. */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(fd, &status) &&
+	       status.st_dev == device && status.st_ino == inode;
+}
+
+static void add_lines(struct text *text, enum out_priority priority, const char *lines)
+{
+	bool journal = is_journal(STDERR_FILENO);
+
+	for (bool first = true; first || *lines; first = false) {
+		size_t length = strcspn(lines, "\n");
+
+		if (journal)
+			text_printf(text, "<%d>", priority);
+		if (first)
+			text_puts(text, "dedupe-link: ");
+		text_add(text, lines, length);
+		text_puts(text, "\n");
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+void out_say(enum out_priority priority, const char *format, ...)
 {
 	va_list arguments;
-	char *line;
+	char *lines;
 	struct text text = { 0 };
 
 	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) >= 0) {
-		text_puts(&text, "dedupe-link: ");
-		text_puts(&text, line);
-		text_puts(&text, "\n");
-		free(line);
+	if (vasprintf(&lines, format, arguments) >= 0) {
+		add_lines(&text, priority, lines);
+		free(lines);
 	}
 	va_end(arguments);
 	/* In one write, so that lines of several processes stay whole. That stderr fails can be told to nobody. */

@@ -23,8 +23,13 @@ void out_flush(struct out *out);
 /* Flushes, closes the descriptor if anything was ever written, frees. 0 or the first error. */
 MUST_CHECK int out_finish(struct out *out);
 
-/* One line "dedupe-link: TEXT" to stderr. TEXT comes quoted: no raw name may be in it. */
-FORMAT_PRINTF(1, 2) void out_complain(const char *format, ...);
+/*
+ * One line "dedupe-link: TEXT" to stderr; more when TEXT has newlines. TEXT comes quoted: no raw name may be in it. When stderr
+ * is the journal of systemd, each line begins with its priority (sd-daemon(3)); else the priority is not seen.
+ */
+enum out_priority { OUT_ERROR = 3, OUT_WARNING = 4, OUT_NOTICE = 5, OUT_INFO = 6 }; /* those of syslog(3) */
+FORMAT_PRINTF(2, 3) void out_say(enum out_priority priority, const char *format, ...);
+#define out_complain(...) out_say(OUT_ERROR, __VA_ARGS__)
 
 /*
  * Opens /dev/null where descriptor 0, 1 or 2 is closed, in the wrong direction, so that writing still fails. Without

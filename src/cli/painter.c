@@ -120,7 +120,7 @@ static void say(struct painter *painter, const struct progress *progress)
 	progress_line(&text, progress);
 	erase(painter);
 	if (!text.failed)
-		out_complain("%s", text.at);
+		out_say(OUT_INFO, "%s", text.at);
 	painter->told_ns = now();
 	text_free(&text);
 }

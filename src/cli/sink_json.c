@@ -106,7 +106,7 @@ static void json_begin(struct sink *sink)
 
 	text_printf(text, "{\"schema\": 1,\n\"summary\": {\"dry_run\": %s",
 		    report->about == REPORT_DRY_RUN ? "true" : "false");
-	add_bool(text, "complete", report->outcome == REPORT_COMPLETE);
+	add_bool(text, "complete", report->outcome == REPORT_COMPLETE && !report->out_of_time);
 	add_number(text, "exit_status", (uint64_t)report->exit_status);
 	add_figures(text, report->tally);
 	add_all_apart(text, report->tally);

@@ -375,6 +375,11 @@ static void say_figures(struct sink *sink)
 		say_apart(sink);
 	}
 	say_left(sink);
+	if (sink->report->out_of_time) {
+		label(sink, "Out of time");
+		text_puts(&sink->out.text, "what was not looked at or linked is left for the next run");
+		end_line(sink);
+	}
 	say_count(sink, "Weaker proof", tally->weaker, "name was replaced without leases (see the manual)",
 		  "names were replaced without leases (see the manual)");
 	say_recovered(sink);

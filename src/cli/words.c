@@ -54,6 +54,7 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },
 	[DLK_REASON_NEWER] = { "newer", "the plan was written by a newer version" },
 	[DLK_REASON_APART] = { "apart", "differing in what must agree" },
+	[DLK_REASON_OUT_OF_TIME] = { "out_of_time", "the time was up" },
 };
 
 /* A number the library may send one day that this program does not know yet must not lead outside a table. */

@@ -39,6 +39,7 @@ struct apply {
 	size_t units;          /* sets and undecided classes */
 	unsigned workers;
 	size_t *next, *end;    /* of each worker's share; next is atomic */
+	size_t *order;         /* NULL, or the units by what they would free: with a limit of time */
 	uint32_t run, serial;
 	int64_t *synced;       /* of each domain */
 	bool *read_only;       /* atomic: of each domain, found so while linking */
@@ -88,6 +89,8 @@ static bool going_on(struct apply *apply)
 {
 	if (tell_stopped(&apply->plan->tell))
 		stop_all(apply, -ECANCELED);
+	else if (manners_link_late(&apply->plan->manners))
+		stop_all(apply, -ETIME);
 	return !__atomic_load_n(&apply->error, __ATOMIC_RELAXED);
 }
 
@@ -193,6 +196,7 @@ static void name_done(void *ctx, const struct replace_place *place, const struct
 	struct name *name = place->cookie;
 	if (outcome->result == REPLACE_LINKED) {
 		worker->plan->fates[name->path.v] = DLK_FATE_LINKED;
+		cached_join(&proof_keeper(proof)->cached, &proof_target(proof)->cached);
 		if (outcome->weaker)
 			__atomic_add_fetch(&worker->plan->tally.weaker, 1, __ATOMIC_RELAXED);
 		tell_linked_name(worker, name, proof);
@@ -748,7 +752,7 @@ static size_t next_unit(struct apply *apply, unsigned mine)
 			continue;
 		size_t unit = __atomic_fetch_add(&apply->next[share], 1, __ATOMIC_RELAXED);
 		if (unit < apply->end[share])
-			return unit;
+			return apply->order ? apply->order[unit] : unit;
 	}
 	return SIZE_MAX;
 }
@@ -769,6 +773,7 @@ static int worker_init(struct worker *worker, struct apply *apply)
 	int r = confirm_init(&worker->confirm, &apply->plan->options);
 	if (!r)
 		r = replace_init(&worker->replacer, &worker->confirm, apply->run, &apply->serial, apply->line);
+	worker->confirm.manners = &apply->plan->manners;
 	worker->confirm.between = between;
 	worker->confirm.ctx = worker;
 	worker->replacer.done = name_done;
@@ -854,6 +859,56 @@ static int sync_domains(struct apply *apply)
 	return 0;
 }
 
+/* What a unit would free, at most: a unit is a set, or a class of which nothing more is known yet. */
+static uint64_t promise_of(const struct apply *apply, size_t unit)
+{
+	const struct dlk_plan *plan = apply->plan;
+	bool decided = unit < apply->sets;
+	const struct plan_set *set = decided ? &plan->sets.at[unit] : NULL;
+	const struct sift_class *class = decided ? NULL : &plan->sift.classes.at[unit - apply->sets];
+	uint32_t count = decided ? set->count : class->count;
+	uint64_t blocks = 0;
+	for (uint32_t i = 1; i < count; i++) {
+		struct inode_id id = decided ? plan->members.at[set->first + i] : plan->sift.members.at[class->first + i].inode;
+		const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+		if (inode->links <= inode->names)
+			blocks += inode->blocks;
+	}
+	return blocks;
+}
+
+struct promise {
+	uint64_t blocks;
+	size_t unit;
+};
+
+static int order_promises(const void *a, const void *b)
+{
+	const struct promise *x = a, *y = b;
+	if (x->blocks != y->blocks)
+		return x->blocks < y->blocks ? 1 : -1;
+	return x->unit < y->unit ? -1 : x->unit > y->unit;
+}
+
+/* With a limit of time what frees most comes first, and all workers take from the front. */
+static int order_units(struct apply *apply)
+{
+	own_free struct promise *promises = malloc((apply->units + 1) * sizeof(*promises));
+	apply->order = malloc((apply->units + 1) * sizeof(*apply->order));
+	if (!promises || !apply->order)
+		return -ENOMEM;
+	for (size_t unit = 0; unit < apply->units; unit++)
+		promises[unit] = (struct promise){ promise_of(apply, unit), unit };
+	qsort(promises, apply->units, sizeof(*promises), order_promises);
+	for (size_t i = 0; i < apply->units; i++)
+		apply->order[i] = promises[i].unit;
+	for (unsigned w = 0; w < apply->workers; w++) {
+		apply->next[w] = 0;
+		apply->end[w] = w ? 0 : apply->units;
+	}
+	return 0;
+}
+
 static int apply_init(struct apply *apply, struct dlk_plan *plan)
 {
 	size_t domains = plan->catalog.domains.count + 1;
@@ -884,11 +939,13 @@ static int apply_init(struct apply *apply, struct dlk_plan *plan)
 		apply->next[w] = apply->units * w / apply->workers;
 		apply->end[w] = apply->units * (w + 1) / apply->workers;
 	}
-	return sys_random(&apply->run, sizeof(apply->run));
+	int r = manners_limits_time(&plan->manners) ? order_units(apply) : 0;
+	return r ? r : sys_random(&apply->run, sizeof(apply->run));
 }
 
 static void apply_free(struct apply *apply)
 {
+	free(apply->order);
 	free(apply->next);
 	free(apply->end);
 	free(apply->synced);
@@ -943,8 +1000,10 @@ int dlk_apply(struct dlk_plan *plan)
 		pool_run(apply.workers, work, &apply);
 		lease_signal_end();
 		tell_now(&apply);
-		r = apply.error;
+		r = apply.error == -ETIME ? 0 : apply.error;
 	}
+	if (manners_was_cut(&plan->manners))
+		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
 	apply_free(&apply);
 	finish(plan);
 	return r;

@@ -80,6 +80,8 @@ int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 		r = stamp_fd(fd, &candidate->stamp); /* again: only what was seen under the lease counts */
 	if (!r && confirm->xattrs)
 		r = xattrs_read(fd, &candidate->xattrs);
+	if (!r && manners_spares_cache(confirm->manners))
+		cached_note(fd, candidate->stamp.size, &candidate->cached);
 	if (r) {
 		candidate_unref(candidate);
 		return r;
@@ -104,6 +106,9 @@ void candidate_unref(struct candidate *candidate)
 	if (!candidate || --candidate->refs)
 		return;
 	lease_drop(&candidate->lease);
+	if (candidate->fd >= 0)
+		cached_restore(candidate->fd, &candidate->cached);
+	cached_free(&candidate->cached);
 	close_fd(&candidate->fd);
 	xattrs_free(&candidate->xattrs);
 	free(candidate);
@@ -145,6 +150,27 @@ static void look_at_leases(struct comparing *c)
 	for (size_t i = 0; i < c->count; i++)
 		if (c->candidates[i]->group != NO_GROUP && lease_look(&c->candidates[i]->lease) == LEASE_BROKEN)
 			give_way(c->candidates[i]);
+}
+
+static bool stopped(const struct confirm *confirm)
+{
+	return confirm->stop && __atomic_load_n(confirm->stop, __ATOMIC_RELAXED);
+}
+
+/* Waits for what was read, if the rate is limited, with an eye on the leases. */
+static int keep_pace(struct comparing *c, uint64_t bytes)
+{
+	struct confirm *confirm = c->confirm;
+	int64_t left = manners_wait(confirm->manners, bytes);
+	while (left > 0 && !stopped(confirm) && !manners_link_late(confirm->manners)) {
+		int64_t slice = left < LOOK_EVERY * NS_PER_MS ? left : LOOK_EVERY * NS_PER_MS;
+		sys->sleep(slice);
+		look_at_leases(c);
+		left -= slice;
+	}
+	if (stopped(confirm))
+		return -ECANCELED;
+	return manners_link_late(confirm->manners) ? -ETIME : 0;
 }
 
 /* Exactly `length` bytes: the end of the file before that is an error, never content. */
@@ -240,23 +266,23 @@ static uint64_t skip_holes(const struct comparing *c, uint64_t at)
 	return next > at ? next : at;
 }
 
-static bool stopped(const struct confirm *confirm)
-{
-	return confirm->stop && __atomic_load_n(confirm->stop, __ATOMIC_RELAXED);
-}
-
 static int compare_all(struct comparing *c)
 {
 	uint64_t at = skip_holes(c, 0);
+	int r = stopped(c->confirm) ? -ECANCELED : 0;
+	if (r)
+		return r;
 	while (at < c->size && !all_apart(c)) {
-		if (stopped(c->confirm))
-			return -ECANCELED;
 		size_t length = (size_t)u64_min(CONFIRM_CHUNK, c->size - at);
+		uint64_t before = c->confirm->bytes_read;
 		uint32_t groups = c->groups; /* groups that form now have been through this chunk */
 		for (uint32_t group = 0; group < groups; group++)
 			if (group_size(c, group) > 1)
 				compare_chunk(c, group, at, length);
 		look_at_leases(c);
+		r = keep_pace(c, c->confirm->bytes_read - before);
+		if (r)
+			return r;
 		at = skip_holes(c, at + length);
 	}
 	return 0;

@@ -12,10 +12,12 @@
 #define CORE_CONFIRM_H
 
 #include "../../include/dedupe-link.h"
+#include "../sys/cached.h"
 #include "../sys/lease.h"
 #include "../sys/mount.h"
 #include "../sys/stamp.h"
 #include "../sys/xattr.h"
+#include "manners.h"
 #include "tell.h"
 
 /* An open file that may become one with others. Shared by the proofs made of it; closed with the last. */
@@ -24,6 +26,7 @@ struct candidate {
 	struct lease lease;
 	struct stamp stamp;     /* as last known to be right: moved forward only by our own steps */
 	struct xattrs xattrs;   /* only when asked for */
+	struct cached cached;   /* likewise: its pages in the page cache when it was opened */
 	bool weaker;            /* no lease could be had, or none that binds every writer */
 	bool spoiled;           /* in use or changed: nothing more is done with it */
 	bool durable;           /* its data is known to be on disk */
@@ -41,6 +44,7 @@ struct candidate {
 
 struct confirm {
 	const volatile int *stop; /* may be NULL */
+	struct manners *manners;  /* may be NULL; the caller's to set */
 	bool xattrs;              /* must be equal */
 	void (*between)(void *ctx); /* NULL, or called every few milliseconds of a long comparison */
 	void *ctx;
@@ -69,7 +73,7 @@ void candidate_release(struct candidate *candidate);
 /*
  * Compares up to CONFIRM_MOST candidates of one size, in step, and sorts them into groups of equals. One that another program
  * asks for meanwhile is let go at once (spoiled); one that cannot be read to its end has `error`. Both are in no group.
- * Returns 0 or -ECANCELED.
+ * Returns 0, -ECANCELED, or -ETIME when the time for linking is over.
  */
 MUST_CHECK int confirm_compare(struct confirm *confirm, struct candidate **candidates, size_t count);
 

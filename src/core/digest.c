@@ -77,13 +77,13 @@ static int read_all(int fd, char *buffer, size_t length, uint64_t offset)
 
 /* Feeds the data in [from, to), in reads that begin at multiples of the buffer's size, so that blocks are always the same. */
 static int feed_range(struct feeding *feeding, int fd, uint64_t from, uint64_t to, char *buffer,
-		      const volatile int *stop, uint64_t *read)
+		      struct manners *manners, uint64_t *read)
 {
 	while (from < to) {
-		if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))
-			return -ECANCELED;
 		size_t n = (size_t)u64_min(DIGEST_BUFFER, to - from);
-		int r = read_all(fd, buffer, n, from);
+		int r = manners_pause(manners, n);
+		if (!r)
+			r = read_all(fd, buffer, n, from);
 		if (r)
 			return r;
 		__atomic_add_fetch(read, n, __ATOMIC_RELAXED);
@@ -109,7 +109,7 @@ static void free_state(XXH3_state_t **state)
 	XXH3_freeState(*state);
 }
 
-int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, const volatile int *stop,
+int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, struct manners *manners,
 		uint64_t *read, struct digest *ret)
 {
 	OWN(free_state) XXH3_state_t *state = XXH3_createState(); /* its size is the library's own affair */
@@ -125,7 +125,7 @@ int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffe
 			return r;
 		begin = u64_max(round_down(begin), at); /* `at` itself is a block's begin */
 		end = round_up(end, size);
-		r = feed_range(&feeding, fd, begin, end, buffer, stop, read);
+		r = feed_range(&feeding, fd, begin, end, buffer, manners, read);
 		if (r)
 			return r;
 		at = u64_max(end, begin);

@@ -9,7 +9,7 @@
 #ifndef CORE_DIGEST_H
 #define CORE_DIGEST_H
 
-#include "../base/base.h"
+#include "manners.h"
 
 struct digest {
 	uint64_t low, high;
@@ -30,10 +30,10 @@ void digest_bytes(const struct digest_key *key, const void *bytes, size_t length
 
 /*
  * Of the first `size` bytes of an open file, read through `buffer` (DIGEST_BUFFER bytes). Holes are skipped without being read
- * and count as the zeros they are, whatever the layout. -ENODATA when the file is shorter; -ECANCELED once *stop is
- * not 0 (stop may be NULL). Bytes that were read are added to *read (atomic) as they come.
+ * and count as the zeros they are, whatever the layout. -ENODATA when the file is shorter; the rest as
+ * manners_pause() (manners may be NULL). Bytes that were read are added to *read (atomic) as they come.
  */
-MUST_CHECK int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, const volatile int *stop,
+MUST_CHECK int digest_file(const struct digest_key *key, int fd, uint64_t size, void *buffer, struct manners *manners,
 			   uint64_t *read, struct digest *ret);
 
 /* `next` continued from `before`: equal exactly when both were. */

@@ -29,6 +29,7 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	catalog_init(&plan->catalog);
 	pthread_mutex_init(&plan->mutex, NULL);
 	tell_init(&plan->tell, options, &plan->tally);
+	manners_begin(&plan->manners, options);
 	int r = digest_key_make(&plan->key);
 	if (!r)
 		r = rule_compile(options, &plan->rule);

@@ -9,6 +9,7 @@
 #define CORE_PLAN_H
 
 #include "catalog.h"
+#include "manners.h"
 #include "roots.h"
 #include "rule.h"
 #include "sift.h"
@@ -33,6 +34,7 @@ struct dlk_plan {
 	struct roots roots;
 	struct rule *rule;
 	struct tell tell;
+	struct manners manners;
 	struct dlk_tally tally;
 	struct digest_key key; /* random, this plan's own */
 	struct sift sift; /* undecided classes live on in it until they are applied */

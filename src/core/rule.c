@@ -31,6 +31,7 @@ struct filter {
 
 struct rule {
 	uint64_t min_size, max_size;
+	int64_t newest; /* mtime */
 	unsigned respect;
 	bool needs_path;
 	size_t count; /* of filters that are compiled */
@@ -109,6 +110,9 @@ int rule_compile(const struct dlk_options *options, struct rule **ret)
 		return -ENOMEM;
 	rule->min_size = options->min_size;
 	rule->max_size = options->max_size;
+	rule->newest = INT64_MAX;
+	if (options->min_age > 0)
+		rule->newest = sys->wall() - options->min_age;
 	rule->respect = options->respect;
 	for (size_t i = 0; i < options->filter_count; i++) {
 		int r = compile_filter(rule, &options->filters[i], anything_included);
@@ -192,6 +196,11 @@ bool rule_enters_dir(const struct rule *rule, const char *path, const char *base
 bool rule_takes_size(const struct rule *rule, uint64_t size)
 {
 	return size >= rule->min_size && size <= rule->max_size;
+}
+
+bool rule_takes_time(const struct rule *rule, int64_t mtime)
+{
+	return mtime <= rule->newest;
 }
 
 unsigned rule_stamp_differs(const struct stamp *a, const struct stamp *b)

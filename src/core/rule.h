@@ -29,8 +29,9 @@ bool rule_needs_path(const struct rule *rule);
 bool rule_takes_file(const struct rule *rule, const char *path, const char *base);
 bool rule_enters_dir(const struct rule *rule, const char *path, const char *base);
 
-/* Whether a size lies within the limits. */
+/* Whether a size lies within the limits; whether a time lies far enough back, as of when the rule was compiled. */
 bool rule_takes_size(const struct rule *rule, uint64_t size);
+bool rule_takes_time(const struct rule *rule, int64_t mtime);
 
 /* The words of enum dlk_respect in which two files' stamps differ, owner, mode and time only, whatever the policy. */
 unsigned rule_stamp_differs(const struct stamp *a, const struct stamp *b);

@@ -48,6 +48,7 @@ static int walk(struct scan *scan, bool temps_only)
 		.roots = &scan->plan->roots,
 		.rule = plan->rule,
 		.tell = &plan->tell,
+		.manners = &plan->manners,
 		.options = &plan->options,
 		.temps_only = temps_only,
 		.fresh = take_inode,
@@ -88,6 +89,7 @@ static int sift(struct scan *scan)
 	struct dlk_plan *plan = scan->plan;
 	plan->sift.catalog = &plan->catalog;
 	plan->sift.tell = &plan->tell;
+	plan->sift.manners = &plan->manners;
 	plan->sift.options = &plan->options;
 	plan->sift.key = &plan->key;
 	tell_phase(&plan->tell, DLK_PHASE_HASH);
@@ -131,6 +133,8 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	if (!r)
 		r = sift(scan);
 	bucket_free(&scan->buckets);
+	if (manners_was_cut(&plan->manners))
+		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
 	if (!r)
 		r = make_sets(plan);
 	if (!r)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../base/fail.h"
+#include "../sys/cached.h"
 #include "../sys/xattr.h"
 #include "order.h"
 #include "reach.h"
@@ -186,7 +187,7 @@ static int read_whole(struct reader *reader, int fd, const struct catalog_inode 
 	if (!r && (!stamp_regular(&now) || now.ino != inode->ino || now.size != inode->size))
 		r = -ENODATA;
 	if (!r)
-		r = digest_file(sifting->sift->key, fd, inode->size, reader->buffer, sifting->sift->tell->stop,
+		r = digest_file(sifting->sift->key, fd, inode->size, reader->buffer, sifting->sift->manners,
 				&sifting->bytes_read, ret);
 	return r;
 }
@@ -245,17 +246,36 @@ static void mark_bucket(struct sifting *sifting, const struct catalog_inode *ino
 	digest->high ^= mix64(catalog_meta(sifting->sift->catalog, inode)->domain + UINT64_C(1));
 }
 
+/* At the pace that was asked for (whole files are read at it by digest_file), and leaving the page cache as it was. */
+static int read_politely(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item)
+{
+	struct manners *manners = reader->sifting->sift->manners;
+	struct cached cached = { 0 };
+	uint64_t before = reader->bytes;
+	if (manners_spares_cache(manners))
+		cached_note(fd, inode->size, &cached);
+	int r = read_level(reader, fd, inode, item);
+	if (manners_spares_cache(manners))
+		cached_restore(fd, &cached);
+	cached_free(&cached);
+	if (!r && reader->sifting->level != LEVEL_WHOLE)
+		r = manners_pause(manners, reader->bytes - before);
+	return r == -ETIME && reader->sifting->level != LEVEL_WHOLE ? 0 : r; /* it was read all the same */
+}
+
 static void read_item(struct reader *reader, struct item *item)
 {
 	struct sifting *sifting = reader->sifting;
 	const struct catalog_inode *inode = item_inode(sifting, item);
 	int fd = -1;
-	int r = open_item(reader, inode, &fd);
+	int r = manners_read_late(sifting->sift->manners) ? -ETIME : open_item(reader, inode, &fd);
 	if (!r)
-		r = read_level(reader, fd, inode, item);
+		r = read_politely(reader, fd, inode, item);
 	close_fd(&fd);
 	if (r == -ENOMEM || r == -ECANCELED) {
 		__atomic_store_n(&sifting->error, r, __ATOMIC_RELAXED);
+	} else if (r == -ETIME) {
+		item->inode = DROPPED;
 	} else if (r) {
 		tell_trouble(sifting, inode, r);
 		item->inode = DROPPED;
@@ -414,7 +434,8 @@ static int settle(struct sifting *sifting, struct item *items, size_t count, siz
 	if (count < 2)
 		return 0;
 	bool whole = sifting->level == LEVEL_WHOLE || small(item_inode(sifting, items)->size);
-	bool enough = sifting->level == LEVEL_TAIL && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED;
+	bool far_enough = sifting->level == LEVEL_TAIL || manners_read_late(sifting->sift->manners);
+	bool enough = far_enough && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED;
 	if (whole || enough)
 		return add_class(sifting, items, count, whole);
 	memmove(&sifting->items[*kept], items, count * sizeof(*items));

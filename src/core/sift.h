@@ -16,6 +16,7 @@
 
 #include "bucket.h"
 #include "digest.h"
+#include "manners.h"
 #include "tell.h"
 
 struct sift_member {
@@ -33,6 +34,7 @@ struct sift {
 	/* set by the caller */
 	struct catalog *catalog;
 	struct tell *tell;
+	struct manners *manners; /* may be NULL */
 	const struct dlk_options *options;
 	const struct digest_key *key;
 	/* filled */

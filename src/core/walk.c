@@ -100,6 +100,7 @@ struct phase {
 	unsigned active;   /* not waiting for work */
 	size_t open;       /* atomic: frames with a descriptor */
 	int error;         /* the first that ends everything */
+	bool late;         /* atomic: the time for walking is over */
 	VEC(struct crossing) crossings;
 };
 
@@ -118,6 +119,19 @@ static void end(struct phase *phase, int error)
 {
 	int none = 0;
 	__atomic_compare_exchange_n(&phase->error, &none, error, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static bool late(struct phase *phase)
+{
+	return __atomic_load_n(&phase->late, __ATOMIC_RELAXED);
+}
+
+/* Looks at the clock: not for each entry, but for each directory and each batch. */
+static bool look_at_clock(struct phase *phase)
+{
+	if (!late(phase) && manners_walk_late(phase->walk->manners))
+		__atomic_store_n(&phase->late, true, __ATOMIC_RELAXED);
+	return late(phase);
 }
 
 /* ---- paths of frames, for messages and rules ---- */
@@ -368,7 +382,7 @@ static bool may_link(const struct stamp *file, uint64_t dev, uint64_t mount, enu
 static void found_stamp(struct reading *reading, const struct dir_entry *entry, const struct stamp *stamp)
 {
 	struct phase *phase = reading->walker->phase;
-	if (!rule_takes_size(phase->walk->rule, stamp->size))
+	if (!rule_takes_size(phase->walk->rule, stamp->size) || !rule_takes_time(phase->walk->rule, stamp->mtime))
 		return;
 	enum dlk_reason why;
 	if (!may_link(stamp, reading->frame->stamp.dev, reading->frame->stamp.mount, &why)) {
@@ -470,7 +484,7 @@ static void read_frame(struct walker *walker, struct frame *frame)
 	struct dir dir = dir_begin(frame->fd, walker->buffer);
 	struct dir_entry entry;
 	int r;
-	while (!ended(phase) && (r = dir_next(&dir, &entry)) != 0) {
+	while (!ended(phase) && !late(phase) && (r = dir_next(&dir, &entry)) != 0) {
 		if (r < 0) {
 			tell_trouble(phase, frame, NULL, r);
 			break;
@@ -591,7 +605,7 @@ static void walk_entries(struct walker *walker)
 	struct entry *entry;
 	while ((entry = next_entry(phase))) {
 		struct frame *parent = entry->parent, *frame = NULL;
-		if (!ended(phase))
+		if (!ended(phase) && !look_at_clock(phase))
 			frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : parent;
 		if (frame) {
 			read_frame(walker, frame);
@@ -684,6 +698,7 @@ static void own_batches(struct phase *phase, struct seen *seen)
 	int64_t told = sys->now();
 	while ((batch = next_batch(phase))) {
 		int r = tell_stopped(phase->walk->tell) ? -ECANCELED : 0;
+		look_at_clock(phase);
 		for (size_t i = 0; i < batch->count && !r && !ended(phase); i++)
 			r = take_found(phase, seen, batch, &batch->found[i]);
 		if (r)
@@ -1011,7 +1026,8 @@ static int take_file_root(struct journey *journey, const struct root_file *file,
 	struct temp temp;
 	bool fresh;
 	if (walk->temps_only || temp_parse(file->name, strlen(file->name), &temp) ||
-	    !rule_takes_file(walk->rule, file->name, file->name) || !rule_takes_size(walk->rule, file->stamp.size))
+	    !rule_takes_file(walk->rule, file->name, file->name) ||
+	    !rule_takes_size(walk->rule, file->stamp.size) || !rule_takes_time(walk->rule, file->stamp.mtime))
 		return 0;
 	const struct mount_facts *facts = &walk->catalog->domains.at[domain];
 	enum dlk_reason why;
@@ -1083,7 +1099,7 @@ int walk_run(struct walk *walk)
 	journey.first_walked = journey.next_id;
 	if (!r && walk->options->max_depth)
 		r = walk_dir_roots(&journey);
-	while (!r && journey.crossed < journey.crossings.count) {
+	while (!r && journey.crossed < journey.crossings.count && !manners_walk_late(walk->manners)) {
 		struct crossing crossing = journey.crossings.at[journey.crossed++];
 		r = walk_crossing(&journey, &crossing);
 		free(crossing.name);

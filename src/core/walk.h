@@ -10,6 +10,7 @@
 #define CORE_WALK_H
 
 #include "catalog.h"
+#include "manners.h"
 #include "roots.h"
 #include "rule.h"
 #include "seen.h"
@@ -27,6 +28,7 @@ struct walk {
 	const struct roots *roots;
 	const struct rule *rule;
 	struct tell *tell;
+	struct manners *manners; /* may be NULL */
 	const struct dlk_options *options;
 	bool temps_only; /* look for temporary names alone: files are not even looked at */
 	/* called on the calling thread for each inode that is new to the catalog; not 0 ends the walk */

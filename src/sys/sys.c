@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -92,6 +93,36 @@ static off_t kernel_lseek(int fd, off_t offset, int whence)
 static int kernel_fadvise(int fd, off_t offset, off_t length, int advice)
 {
 	return -posix_fadvise(fd, offset, length, advice);
+}
+
+/* No wrapper in glibc up to 2.41; Linux 6.5. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+static int cachestat_whole(int fd, uint64_t *ret_pages)
+{
+	uint64_t range[2] = { 0, 0 }, counts[5] = { 0 }; /* offset, length to the end; cached, dirty ... */
+	if (syscall(SYS_cachestat, fd, range, counts, 0))
+		return -1;
+	*ret_pages = counts[0];
+	return 0;
+}
+
+static int kernel_cachestat(int fd, uint64_t *ret_pages)
+{
+	RETURN_CALL(int, cachestat_whole(fd, ret_pages));
+}
+
+/* The mapping is private and cannot be touched, so it breaks no lease and brings in nothing. */
+static int kernel_mincore(int fd, off_t offset, size_t length, unsigned char *ret_pages)
+{
+	void *at = mmap(NULL, length, PROT_NONE, MAP_PRIVATE, fd, offset);
+	if (at == MAP_FAILED)
+		return -errno;
+	int r = mincore(at, length, ret_pages) ? -errno : 0;
+	munmap(at, length);
+	return r;
 }
 
 static int kernel_fcntl(int fd, int command, long argument)
@@ -201,6 +232,8 @@ const struct sys_calls sys_kernel = {
 	.pwrite = kernel_pwrite,
 	.lseek = kernel_lseek,
 	.fadvise = kernel_fadvise,
+	.cachestat = kernel_cachestat,
+	.mincore = kernel_mincore,
 	.fcntl = kernel_fcntl,
 	.ioctl = kernel_ioctl,
 	.flistxattr = kernel_flistxattr,

@@ -33,6 +33,9 @@ struct sys_calls {
 	ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
 	off_t (*lseek)(int fd, off_t offset, int whence);
 	int (*fadvise)(int fd, off_t offset, off_t length, int advice);
+	/* pages of a file in the page cache: how many, and which (a byte each, as mincore fills them, from a mapping of our own) */
+	int (*cachestat)(int fd, uint64_t *ret_pages);
+	int (*mincore)(int fd, off_t offset, size_t length, unsigned char *ret_pages);
 	int (*fcntl)(int fd, int command, long argument);
 	int (*ioctl)(int fd, unsigned long request, void *argument);
 	ssize_t (*flistxattr)(int fd, char *list, size_t size);

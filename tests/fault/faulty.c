@@ -38,6 +38,8 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_PWRITE] = { "pwrite", true, { ENOSPC, EDQUOT, EIO } },
 	[ENTRY_LSEEK] = { "lseek", false, { EINVAL, EIO } },
 	[ENTRY_FADVISE] = { "fadvise", false, { EINVAL } },
+	[ENTRY_CACHESTAT] = { "cachestat", false, { ENOSYS, EPERM } },
+	[ENTRY_MINCORE] = { "mincore", false, { ENOMEM } },
 	[ENTRY_LEASE_TAKE] = { "fcntl(F_SETLEASE, F_RDLCK)", false, { EAGAIN, EACCES, EINVAL, ENOLCK, ENOMEM } },
 	[ENTRY_LEASE_ASK] = { "fcntl(F_GETLEASE)", false, { BREAK, EINVAL } },
 	[ENTRY_LEASE_DROP] = { "fcntl(F_SETLEASE, F_UNLCK)", false, { EAGAIN } },
@@ -433,6 +435,16 @@ static int f_fadvise(int fd, off_t offset, off_t length, int advice)
 	THROUGH(int, ENTRY_FADVISE, sys_kernel.fadvise(fd, offset, length, advice));
 }
 
+static int f_cachestat(int fd, uint64_t *ret_pages)
+{
+	THROUGH(int, ENTRY_CACHESTAT, sys_kernel.cachestat(fd, ret_pages));
+}
+
+static int f_mincore(int fd, off_t offset, size_t length, unsigned char *ret_pages)
+{
+	THROUGH(int, ENTRY_MINCORE, sys_kernel.mincore(fd, offset, length, ret_pages));
+}
+
 static enum entry fcntl_entry(int command, long argument)
 {
 	if (command == F_GETLEASE)
@@ -604,6 +616,8 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	calls.pwrite = f_pwrite;
 	calls.lseek = f_lseek;
 	calls.fadvise = f_fadvise;
+	calls.cachestat = f_cachestat;
+	calls.mincore = f_mincore;
 	calls.fcntl = f_fcntl;
 	calls.ioctl = f_ioctl;
 	calls.flistxattr = f_flistxattr;

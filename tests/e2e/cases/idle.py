@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""--idle: nice 19, I/O class idle, and the page cache is as it was: what was in it still is, what was not is not."""
+import ctypes
+import mmap
+import os
+import subprocess
+
+PAGE = mmap.PAGESIZE
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+
+
+def pages(path):
+    """Which pages of a file are in the cache."""
+    size = os.stat(path).st_size
+    fd = os.open(path, os.O_RDONLY)
+    at = libc.mmap(None, size, 0, mmap.MAP_PRIVATE, fd, 0)
+    os.close(fd)
+    found = ctypes.create_string_buffer((size + PAGE - 1) // PAGE)
+    libc.mincore(at, size, found)
+    libc.munmap(at, size)
+    return [byte & 1 for byte in found.raw]
+
+
+def all_pages(t, names):
+    return {name: pages(t.path(name)) for name in names}
+
+
+def drop(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def warm(path, offset, length):
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+    os.pread(fd, length, offset)
+    os.close(fd)
+
+
+def make(t):
+    names = []
+    for number, size in enumerate([5000, 60_000, 300_000, 3_000_000, 9_000_001]):
+        for copy in "abc":
+            names.append("%s/%d" % (copy, number))
+            t.write(names[-1], t.random(size, number))
+    for number in range(40):
+        names.append("single/%d" % number)
+        t.write(names[-1], t.random(100_000 + 4096 * (number % 4), 100 + number))
+    return names
+
+
+def half_in_cache(t, names):
+    """a/ and every second single file whole, b/ in its first part, c/ not at all."""
+    for name in names:
+        drop(t.path(name))
+    for name in names:
+        size = os.stat(t.path(name)).st_size
+        if name.startswith("a/") or (name.startswith("single/") and int(name[7:]) % 2):
+            warm(t.path(name), 0, size)
+        elif name.startswith("b/") and size > 3 * PAGE:
+            warm(t.path(name), PAGE, size // 2)
+
+
+def test(t):
+    names = make(t)
+    half_in_cache(t, names)
+    before = all_pages(t, names)
+    if any(sum(before[name]) for name in names if name.startswith("c/")):
+        t.skip("pages cannot be dropped from the cache here")
+    t.check(sum(map(sum, before.values())) > 1000, "half of the tree is in the cache")
+
+    dry = t.json("-n", "--idle", ".")
+    t.figures(dry, links_made=10)
+    t.equal(differing(before, all_pages(t, names)), 0, "pages that differ after a dry run")
+    t.json("-n", ".")
+    t.check(differing(before, all_pages(t, names)) > 1000, "without --idle it shows, so the look is worth something")
+
+    half_in_cache(t, names)
+    before = all_pages(t, names)
+    t.figures(t.json("--idle", "."), links_made=10)
+    after = all_pages(t, names)
+    for name in names:
+        # What was found through any of the names that are one now is still there, and nothing else.
+        want = before[name] if name.startswith("single/") else \
+            [int(any(p)) for p in zip(*(before[c + name[1:]] for c in "abc"))]
+        t.equal(differing({name: want}, {name: after[name]}), 0, name)
+
+    quick = t.top + "/quick"
+    os.mkdir(quick)
+    watch(t)
+
+
+def differing(before, after):
+    return sum(a != b for name in before for a, b in zip(before[name], after[name]))
+
+
+def watch(t):
+    """A run that takes a second, looked at from outside."""
+    for copy in "ab":
+        t.write("slow/" + copy, t.random(1_500_000, 7))
+    from harness import PROGRAM
+    child = subprocess.Popen([PROGRAM, "-n", "--idle", "--bwlimit", "1M", t.path("slow")], stdout=subprocess.DEVNULL)
+    try:
+        line = ""
+        for _ in range(200):
+            line = open("/proc/%d/stat" % child.pid).read().rsplit(")", 1)[1]
+            if line.split()[16] == "19":
+                break
+            __import__("time").sleep(0.01)
+        t.equal(line.split()[16], "19", "niceness")
+        for task in os.listdir("/proc/%d/task" % child.pid):
+            t.equal(libc.syscall(252 if os.uname().machine == "x86_64" else 31, 1, int(task)) >> 13, 3, "I/O class idle")
+    finally:
+        child.wait()
