@@ -218,6 +218,9 @@ struct dlk_member {
 	int64_t mtime;    /* ns since the epoch */
 	uint32_t links;   /* link count at the scan */
 	enum dlk_fate fate;
+	const char *name; /* the last component of path; valid during the call */
+	uint64_t dir;     /* number of the directory, from 0, for dlk_plan_dir */
+	uint64_t freed;   /* bytes freed, or to be freed, with its inode; said once, with the first of its names that moved */
 };
 
 struct dlk_set {
@@ -228,6 +231,7 @@ struct dlk_set {
 
 /* Begin of a set, then each of its members, keeper's names first. Non-zero ends the iteration and is returned. */
 struct dlk_plan_visitor {
+	bool no_paths; /* member.path is NULL: visits of millions are much faster */
 	int (*set)(void *ctx, const struct dlk_set *set);
 	int (*member)(void *ctx, const struct dlk_set *set, const struct dlk_member *member);
 };
@@ -276,6 +280,12 @@ DLK_API int dlk_plan_write(const struct dlk_plan *plan, int fd);
  * Errors as dlk_scan(); -EBADMSG: no plan, torn, or of a newer version (told); -ENOSYS: built without the means to read one.
  */
 DLK_API int dlk_plan_read(const struct dlk_options *options, int fd, struct dlk_plan **ret_plan);
+
+/* The same for one set. -ENOENT: there is none of this index. */
+DLK_API int dlk_plan_set(const struct dlk_plan *plan, uint64_t index, const struct dlk_plan_visitor *visitor, void *ctx);
+
+/* The path of a directory, by the number a member gave. The caller frees *ret_path with free(). -ENOENT, -ENOMEM. */
+DLK_API int dlk_plan_dir(const struct dlk_plan *plan, uint64_t dir, char **ret_path);
 
 /* Frees the plan and lets go of the lock. NULL is fine. */
 DLK_API void dlk_plan_free(struct dlk_plan *plan);

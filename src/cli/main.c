@@ -7,6 +7,7 @@
  *	signals    stop, or how far are you     progress   the answer in words
  *	                                        painter    and how it gets to the terminal
  *	issues     what went wrong, gathered    complain   and told on stderr
+ *	survey     where the savings lie
  *	sink_*     the report's forms           out        a stream that remembers write errors
  *	newfile    a file there whole or not
  *
@@ -37,6 +38,7 @@ enum { STATUS_DONE = 0, STATUS_TROUBLE = 1, STATUS_USAGE = 2, STATUS_LOCKED = 3,
 struct session {
 	struct options options;
 	struct issues issues;
+	struct survey survey;
 	struct painter painter;
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
@@ -259,6 +261,11 @@ static const struct sink_kind *sink_for(const struct options *options)
 	return options->quiet ? &silent : &sink_text;
 }
 
+static bool wants_survey(const struct session *session)
+{
+	return session->plan && sink_for(&session->options) == &sink_text;
+}
+
 static int visit_set(void *ctx, const struct dlk_set *set)
 {
 	struct sink *sink = ctx;
@@ -342,6 +349,8 @@ static int report(struct session *session)
 	int r;
 
 	issues_index(&session->issues);
+	if (wants_survey(session) && !survey_make(session->plan, &session->survey))
+		report.survey = &session->survey;
 	r = print(session, &report);
 	if (r) {
 		out_complain("write error: %s", strerror(-r));
@@ -426,6 +435,7 @@ int main(int argc, char **argv)
 	dlk_plan_free(session.plan);
 	options_free(&session.options);
 	issues_free(&session.issues);
+	survey_free(&session.survey);
 	text_free(&session.locked);
 	text_free(&problem);
 	return status;

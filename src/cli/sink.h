@@ -11,11 +11,13 @@
 #include "../../include/dedupe-link.h"
 #include "issues.h"
 #include "out.h"
+#include "survey.h"
 
 /* What happened, for all forms of the report. */
 struct report {
 	const struct dlk_tally *tally;
 	const struct issues *issues; /* indexed */
+	const struct survey *survey; /* NULL: there is none */
 	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED } about;
 	enum {
 		REPORT_COMPLETE,

@@ -18,7 +18,10 @@
 
 enum {
 	LABEL_WIDTH = 13,
-	APART_SHOWN = 5, /* ways to differ, unless all are asked for */
+	APART_SHOWN = 4, /* ways to differ, unless all are asked for */
+	FOLDERS_SHOWN = 4,
+	KINDS_SHOWN = 3,
+	SETS_SHOWN = 3,
 };
 
 static const char bold[] = "\033[1m", yellow[] = "\033[33m", plain[] = "\033[0m";
@@ -161,6 +164,96 @@ static void say_linked(struct sink *sink)
 	text_puts(text, " and ");
 	words_add_count(text, tally->inodes_freed, "inode", "inodes");
 	end_line(sink);
+}
+
+/* ---- where it lies ---- */
+
+/* "  612.0 MiB   51%  ", after the label. */
+static void add_share(struct sink *sink, const char *name, uint64_t bytes)
+{
+	double all = (double)sink->report->survey->all.bytes;
+	char size[TEXT_SIZE_MAX];
+
+	label(sink, name);
+	text_printf(&sink->out.text, "%10s %3.0f%%  ", text_size(bytes, size), (double)bytes * 100 / all);
+}
+
+static void say_folders(struct sink *sink)
+{
+	const struct survey *survey = sink->report->survey;
+	int folders[FOLDERS_SHOWN];
+	size_t count = survey_pick_folders(survey, countof(folders), folders);
+	uint64_t rest = survey->all.bytes;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct survey_folder *folder = &survey->folders.at[folders[i]];
+
+		rest -= folder->all.bytes;
+		add_share(sink, i ? "" : "By folder", folder->all.bytes);
+		text_add_quoted(&sink->out.text, folder->path);
+		end_line(sink);
+	}
+	if (count && rest) {
+		add_share(sink, "", rest);
+		text_puts(&sink->out.text, "elsewhere");
+		end_line(sink);
+	}
+}
+
+static void say_kinds(struct sink *sink)
+{
+	const struct survey *survey = sink->report->survey;
+	struct text *text = &sink->out.text;
+	struct survey_sum rest = survey->all;
+
+	for (size_t i = 0; i < survey->kinds.count && i < KINDS_SHOWN; i++) {
+		const struct survey_kind *kind = &survey->kinds.at[i];
+
+		if (!kind->sum.bytes)
+			break;
+		rest.bytes -= kind->sum.bytes;
+		rest.names -= kind->sum.names;
+		add_share(sink, i ? "" : "By kind", kind->sum.bytes);
+		text_printf(text, kind->suffix[0] ? "*.%s, " : "without a suffix, ", kind->suffix);
+		words_add_count(text, kind->sum.names, "name", "names");
+		end_line(sink);
+	}
+	if (!rest.bytes)
+		return;
+	add_share(sink, "", rest.bytes);
+	text_puts(text, "other kinds, ");
+	words_add_count(text, rest.names, "name", "names");
+	end_line(sink);
+}
+
+static void say_largest(struct sink *sink)
+{
+	const struct survey *survey = sink->report->survey;
+	struct text *text = &sink->out.text;
+
+	for (size_t i = 0; i < survey->set_count && i < SETS_SHOWN; i++) {
+		const struct survey_set *set = &survey->sets[i];
+
+		if (!set->bytes)
+			break;
+		add_share(sink, i ? "" : "Largest", set->bytes);
+		words_add_count(text, set->names, "copy of ", "copies of ");
+		text_add_quoted(text, set->path);
+		end_line(sink);
+	}
+}
+
+/* What would repeat the line above is left out. */
+static void say_where(struct sink *sink)
+{
+	const struct survey *survey = sink->report->survey;
+
+	if (!survey || !survey->all.bytes || survey->set_bytes.count < 2)
+		return;
+	say_folders(sink);
+	if (survey->kinds.count > 1)
+		say_kinds(sink);
+	say_largest(sink);
 }
 
 static void say_held(struct sink *sink)
@@ -371,6 +464,7 @@ static void say_figures(struct sink *sink)
 		say_read(sink);
 		say_domains(sink);
 		say_linked(sink);
+		say_where(sink);
 		say_held(sink);
 		say_apart(sink);
 	}

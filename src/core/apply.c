@@ -549,6 +549,17 @@ static struct candidate *file_of(struct open_class *class, struct inode_id id)
 	return NULL;
 }
 
+/* For those who look at the plan afterwards. */
+static void keep_shared(struct worker *worker, struct inode_id inode, uint64_t bytes)
+{
+	struct plan_shared shared = { inode, bytes };
+	pthread_mutex_lock(&worker->plan->mutex);
+	int r = vec_push(&worker->plan->shared_later, shared);
+	pthread_mutex_unlock(&worker->plan->mutex);
+	if (r)
+		stop_all(worker->apply, r);
+}
+
 /* Which bytes of a file others share, asked before any of its class goes: see plan_shared. */
 static void ask_shared(struct worker *worker, const struct candidate *keeper, struct candidate *file)
 {
@@ -558,6 +569,8 @@ static void ask_shared(struct worker *worker, const struct candidate *keeper, st
 		file->shared = 0;
 	if (plan_has_attribute_block(inode))
 		file->shared += extent_attributes_shared(file->fd, keeper->fd);
+	if (file->shared)
+		keep_shared(worker, (struct inode_id){ file->inode }, file->shared);
 }
 
 /* A set made of files that are open and compared already. */
@@ -971,14 +984,16 @@ static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
 	return false;
 }
 
-static void finish(struct dlk_plan *plan)
+static int finish(struct dlk_plan *plan)
 {
+	int r = plan_gather_shared(plan);
 	plan_sort(plan);
 	for (size_t i = 0; i < plan->sets.count; i++)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
 	if (plan->tally.weaker)
 		tell_note(&plan->tell, DLK_REASON_WEAKER, NULL, NULL);
 	tell_phase(&plan->tell, DLK_PHASE_DONE);
+	return r;
 }
 
 int dlk_apply(struct dlk_plan *plan)
@@ -1005,6 +1020,6 @@ int dlk_apply(struct dlk_plan *plan)
 	if (manners_was_cut(&plan->manners))
 		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
 	apply_free(&apply);
-	finish(plan);
-	return r;
+	int finished = finish(plan);
+	return r ? r : finished;
 }

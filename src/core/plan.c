@@ -50,6 +50,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 	vec_free(&plan->members);
 	vec_free(&plan->sets);
 	vec_free(&plan->shared);
+	vec_free(&plan->shared_later);
 	free(plan->fates);
 	catalog_free(&plan->catalog);
 	rule_free(plan->rule);
@@ -439,6 +440,22 @@ uint64_t plan_shared(const struct dlk_plan *plan, struct inode_id inode)
 	return found ? found->bytes : 0;
 }
 
+static void sort_shared(struct dlk_plan *plan)
+{
+	if (plan->shared.count)
+		qsort(plan->shared.at, plan->shared.count, sizeof(*plan->shared.at), order_shared);
+}
+
+int plan_gather_shared(struct dlk_plan *plan)
+{
+	int r = 0;
+	for (size_t i = 0; i < plan->shared_later.count && !r; i++)
+		r = vec_push(&plan->shared, plan->shared_later.at[i]);
+	vec_free(&plan->shared_later);
+	sort_shared(plan);
+	return r;
+}
+
 static int foresee_set(struct foresight *foresight, const struct plan_set *set)
 {
 	int r = 0;
@@ -476,8 +493,7 @@ int plan_foresee(struct dlk_plan *plan)
 	reach_init(&foresight.reach, &plan->catalog, size_min(64, sys_descriptors() / 2));
 	for (size_t i = 0; i < plan->sets.count && !r; i++)
 		r = foresee_set(&foresight, &plan->sets.at[i]);
-	if (plan->shared.count)
-		qsort(plan->shared.at, plan->shared.count, sizeof(*plan->shared.at), order_shared);
+	sort_shared(plan);
 	reach_free(&foresight.reach);
 	free(foresight.access);
 	return r;

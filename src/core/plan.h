@@ -42,6 +42,7 @@ struct dlk_plan {
 	VEC(struct inode_id) members;
 	VEC(struct plan_set) sets;
 	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
+	VEC(struct plan_shared) shared_later; /* the same of undecided classes, as they are applied; then put to `shared` */
 	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
 	bool exact; /* it was read, not made: no other keepers are sought, no other names replaced */
 	bool applied;
@@ -72,6 +73,9 @@ uint64_t plan_shared(const struct dlk_plan *plan, struct inode_id inode);
 
 /* Whether an inode has more blocks than its bytes need, so that one may hold attributes: see extent_attributes_shared. */
 bool plan_has_attribute_block(const struct catalog_inode *inode);
+
+/* Puts what was found while applying with the rest of `shared`; no thread may look it up meanwhile. -ENOMEM. */
+MUST_CHECK int plan_gather_shared(struct dlk_plan *plan);
 
 /* Brings the sets into the order of their keepers' paths. */
 void plan_sort(struct dlk_plan *plan);

@@ -194,14 +194,31 @@ const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan)
 	return &plan->tally;
 }
 
+static bool moved(const struct dlk_plan *plan, struct path_id path)
+{
+	return plan_fate(plan, path) == DLK_FATE_PLANNED || plan_fate(plan, path) == DLK_FATE_LINKED;
+}
+
+/* As account_add() has it: an inode is freed with its last link, but for what it shares. */
+static uint64_t freed_with(const struct dlk_plan *plan, struct inode_id id)
+{
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	uint64_t bytes = inode->blocks * 512;
+	uint32_t names = 0;
+	for (uint32_t at = inode->first_path; at != ID_NONE; at = catalog_path(&plan->catalog, (struct path_id){ at })->next)
+		names += moved(plan, (struct path_id){ at });
+	return names && names >= inode->links ? bytes - u64_min(bytes, plan_shared(plan, id)) : 0;
+}
+
 static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx,
 		       const struct dlk_set *set, struct inode_id id)
 {
 	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	uint64_t freed = freed_with(plan, id);
 	int r = 0;
 	for (uint32_t at = inode->first_path; at != ID_NONE && !r;) {
 		struct path_id path = { at };
-		own_free char *text = catalog_path_string(&plan->catalog, path);
+		own_free char *text = visitor->no_paths ? NULL : catalog_path_string(&plan->catalog, path);
 		struct dlk_member member = {
 			.path = text,
 			.inode = inode->ino,
@@ -209,8 +226,13 @@ static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visito
 			.mtime = inode->mtime,
 			.links = inode->links,
 			.fate = plan_fate(plan, path),
+			.name = catalog_name(&plan->catalog, path),
+			.dir = catalog_path(&plan->catalog, path)->dir,
+			.freed = moved(plan, path) ? freed : 0,
 		};
-		r = text ? visitor->member(ctx, set, &member) : -ENOMEM;
+		if (member.freed)
+			freed = 0;
+		r = text || visitor->no_paths ? visitor->member(ctx, set, &member) : -ENOMEM;
 		at = catalog_path(&plan->catalog, path)->next;
 	}
 	return r;
@@ -235,4 +257,23 @@ int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *vi
 	for (size_t i = 0; i < plan->sets.count && !r; i++)
 		r = visit_set(plan, visitor, ctx, i);
 	return r;
+}
+
+int dlk_plan_set(const struct dlk_plan *plan, uint64_t index, const struct dlk_plan_visitor *visitor, void *ctx)
+{
+	return index < plan->sets.count ? visit_set(plan, visitor, ctx, index) : -ENOENT;
+}
+
+int dlk_plan_dir(const struct dlk_plan *plan, uint64_t dir, char **ret_path)
+{
+	struct text text = { 0 };
+	if (dir >= plan->catalog.dirs.count)
+		return -ENOENT;
+	catalog_dir_text(&plan->catalog, (struct dir_id){ (uint32_t)dir }, &text);
+	if (text.failed)
+		text_free(&text);
+	if (!text.at)
+		return -ENOMEM;
+	*ret_path = text.at;
+	return 0;
 }

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * survey.c - where the savings lie: by folder, by kind of file, by set
+ *
+ * Sums are kept by the number of a directory and by suffix. Only directories that have any get their path; sorted,
+ * with a slash before all other bytes, each stands behind those above it, and a stack of the last ones finds its parent.
+ */
+#include "survey.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+static void add(struct survey_sum *sum, uint64_t bytes, uint64_t names)
+{
+	sum->bytes += bytes;
+	sum->names += names;
+}
+
+/* ---- by kind ---- */
+
+static bool all_digits(const char *at, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isdigit((unsigned char)at[i]))
+			return false;
+	return true;
+}
+
+/* What follows the last dot, in lower case, if it looks like a word; a version (libc.so.6) is left out first. */
+static void suffix_of(const char *name, char ret[SURVEY_SUFFIX])
+{
+	size_t end = strlen(name), length;
+	const char *dot;
+
+	ret[0] = 0;
+	while ((dot = memrchr(name, '.', end)) && dot != name) {
+		length = end - (size_t)(dot + 1 - name);
+		end = (size_t)(dot - name);
+		if (length && all_digits(dot + 1, length))
+			continue;
+		if (!length || length >= SURVEY_SUFFIX)
+			return;
+		for (size_t i = 0; i < length; i++)
+			if (!isalnum((unsigned char)dot[1 + i]))
+				return;
+		for (size_t i = 0; i < length; i++)
+			ret[i] = (char)tolower((unsigned char)dot[1 + i]);
+		ret[length] = 0;
+		return;
+	}
+}
+
+static uint64_t hash_of(const char *suffix)
+{
+	uint64_t low = 0;
+	uint32_t high = 0;
+
+	memcpy(&low, suffix, sizeof(low));
+	memcpy(&high, suffix + sizeof(low), sizeof(high));
+	return mix64(low ^ mix64(high));
+}
+
+/* Suffixes beyond SURVEY_KINDS are counted as none: somebody plays with us. */
+static int add_kind(struct survey *survey, const struct dlk_member *member)
+{
+	struct survey_kind kind = { .sum = { member->freed, 1 } };
+
+	suffix_of(member->name, kind.suffix);
+	if (survey->kinds.count >= SURVEY_KINDS - 1)
+		memset(kind.suffix, 0, sizeof(kind.suffix));
+	for (uint64_t at = hash_of(kind.suffix);; at++) {
+		uint16_t *slot = &survey->kind_table[at % countof(survey->kind_table)];
+
+		if (!*slot) {
+			*slot = (uint16_t)(survey->kinds.count + 1);
+			return vec_push(&survey->kinds, kind);
+		}
+		if (!memcmp(survey->kinds.at[*slot - 1].suffix, kind.suffix, sizeof(kind.suffix))) {
+			add(&survey->kinds.at[*slot - 1].sum, member->freed, 1);
+			return 0;
+		}
+	}
+}
+
+/* ---- the pass ---- */
+
+static void end_set(struct survey *survey)
+{
+	struct survey_set *set = &survey->set;
+	size_t at = survey->set_count;
+
+	if (!set->names || (at == SURVEY_SETS && survey->sets[at - 1].bytes >= set->bytes))
+		return;
+	if (at == SURVEY_SETS)
+		at--;
+	else
+		survey->set_count++;
+	for (; at && survey->sets[at - 1].bytes < set->bytes; at--)
+		survey->sets[at] = survey->sets[at - 1];
+	survey->sets[at] = *set;
+}
+
+static int begin_set(void *ctx, const struct dlk_set *set)
+{
+	struct survey *survey = ctx;
+
+	end_set(survey);
+	survey->set = (struct survey_set){ .index = set->index, .size = set->size };
+	return vec_push(&survey->set_bytes, 0);
+}
+
+static int add_dir(struct survey *survey, const struct dlk_member *member)
+{
+	int r = 0;
+
+	while (!r && survey->dirs.count <= member->dir)
+		r = vec_push(&survey->dirs, (struct survey_sum){ 0 });
+	if (!r)
+		add(&survey->dirs.at[member->dir], member->freed, 1);
+	return r;
+}
+
+static int add_member(void *ctx, const struct dlk_set *set UNUSED, const struct dlk_member *member)
+{
+	struct survey *survey = ctx;
+	int r;
+
+	if (member->fate != DLK_FATE_PLANNED && member->fate != DLK_FATE_LINKED)
+		return 0;
+	add(&survey->all, member->freed, 1);
+	survey->set.bytes += member->freed;
+	survey->set.names++;
+	survey->set_bytes.at[survey->set_bytes.count - 1] += member->freed;
+	r = add_dir(survey, member);
+	return r ? r : add_kind(survey, member);
+}
+
+/* ---- folders ---- */
+
+static int order_paths(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+	while (*x && *x == *y) {
+		x++;
+		y++;
+	}
+	if (!*x || !*y)
+		return *x ? 1 : *y ? -1 : 0;
+	if (*x == '/' || *y == '/')
+		return *x == '/' ? -1 : 1;
+	return (unsigned char)*x < (unsigned char)*y ? -1 : 1;
+}
+
+/* Where the folder above begins to be named: the length of "a/b" for "a/b/c", 1 for "/a", 0 for "a". */
+static size_t length_above(const char *path, size_t length)
+{
+	const char *slash = memrchr(path, '/', length);
+
+	if (!slash || length == 1)
+		return 0;
+	return slash == path ? 1 : (size_t)(slash - path);
+}
+
+static int push_folder(struct survey *survey, const char *path, size_t length, int parent)
+{
+	struct survey_folder folder = { .path = strndup(path, length), .parent = parent };
+
+	if (!folder.path)
+		return -ENOMEM;
+	if (vec_push(&survey->folders, folder)) {
+		free(folder.path);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool is_folder(const struct survey_folder *folder, const char *path, size_t length)
+{
+	return !strncmp(folder->path, path, length) && !folder->path[length];
+}
+
+/* The folder of that path, and those above it where they are missing. `last` is the one added last, or SURVEY_NONE. */
+static int find_folder(struct survey *survey, const char *path, size_t length, int last, int *ret)
+{
+	size_t above = length_above(path, length);
+	int parent = SURVEY_NONE, r = 0;
+
+	for (int at = last; at != SURVEY_NONE; at = survey->folders.at[at].parent) {
+		if (is_folder(&survey->folders.at[at], path, length)) {
+			*ret = at;
+			return 0;
+		}
+	}
+	if (above)
+		r = find_folder(survey, path, above, last, &parent);
+	if (!r)
+		r = push_folder(survey, path, length, parent);
+	if (!r)
+		*ret = (int)survey->folders.count - 1;
+	return r;
+}
+
+struct place {
+	char *path;
+	struct survey_sum sum;
+};
+
+static int add_folders(struct survey *survey, const struct place *places, size_t count)
+{
+	int last = SURVEY_NONE, r = 0;
+
+	for (size_t i = 0; i < count && !r; i++) {
+		size_t length = strlen(places[i].path);
+
+		r = find_folder(survey, places[i].path, length, last, &last);
+		if (!r)
+			add(&survey->folders.at[last].own, places[i].sum.bytes, places[i].sum.names);
+	}
+	for (size_t i = survey->folders.count; i--;) {
+		struct survey_folder *folder = &survey->folders.at[i];
+
+		add(&folder->all, folder->own.bytes, folder->own.names);
+		if (folder->parent != SURVEY_NONE)
+			add(&survey->folders.at[folder->parent].all, folder->all.bytes, folder->all.names);
+	}
+	return r;
+}
+
+static int get_place(const struct dlk_plan *plan, uint64_t dir, const struct survey_sum *sum, struct place *ret)
+{
+	int r = dlk_plan_dir(plan, dir, &ret->path);
+	size_t length;
+
+	if (r)
+		return r;
+	ret->sum = *sum;
+	length = strlen(ret->path);
+	while (length > 1 && ret->path[length - 1] == '/')
+		ret->path[--length] = 0;
+	return 0;
+}
+
+static int make_folders(const struct dlk_plan *plan, struct survey *survey)
+{
+	struct place *places = calloc(survey->dirs.count + 1, sizeof(*places));
+	size_t count = 0;
+	int r = places ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < survey->dirs.count && !r; i++) {
+		if (!survey->dirs.at[i].names)
+			continue;
+		r = get_place(plan, i, &survey->dirs.at[i], &places[count]);
+		count += !r;
+	}
+	if (!r) {
+		qsort(places, count, sizeof(*places), order_paths);
+		r = add_folders(survey, places, count);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(places[i].path);
+	free(places);
+	return r;
+}
+
+/* ---- from the beginning ---- */
+
+static int order_kinds(const void *a, const void *b)
+{
+	const struct survey_kind *x = a, *y = b;
+
+	if (x->sum.bytes != y->sum.bytes)
+		return x->sum.bytes > y->sum.bytes ? -1 : 1;
+	return strcmp(x->suffix, y->suffix);
+}
+
+static int keep_first_path(void *ctx, const struct dlk_set *set UNUSED, const struct dlk_member *member)
+{
+	char **path = ctx;
+
+	*path = strdup(member->path);
+	return *path ? 1 : -ENOMEM;
+}
+
+static int name_sets(const struct dlk_plan *plan, struct survey *survey)
+{
+	static const struct dlk_plan_visitor visitor = { .member = keep_first_path };
+	int r = 0;
+
+	for (size_t i = 0; i < survey->set_count && r >= 0; i++)
+		r = dlk_plan_set(plan, survey->sets[i].index, &visitor, &survey->sets[i].path);
+	return r < 0 ? r : 0;
+}
+
+int survey_make(const struct dlk_plan *plan, struct survey *survey)
+{
+	static const struct dlk_plan_visitor visitor = { .no_paths = true, .set = begin_set, .member = add_member };
+	int r = dlk_plan_each(plan, &visitor, survey);
+
+	if (!r) {
+		end_set(survey);
+		r = name_sets(plan, survey);
+	}
+	if (!r)
+		r = make_folders(plan, survey);
+	if (!r && survey->kinds.count)
+		qsort(survey->kinds.at, survey->kinds.count, sizeof(*survey->kinds.at), order_kinds);
+	return r;
+}
+
+void survey_free(struct survey *survey)
+{
+	for (size_t i = 0; i < survey->folders.count; i++)
+		free(survey->folders.at[i].path);
+	for (size_t i = 0; i < survey->set_count; i++)
+		free(survey->sets[i].path);
+	vec_free(&survey->folders);
+	vec_free(&survey->kinds);
+	vec_free(&survey->set_bytes);
+	vec_free(&survey->dirs);
+}
+
+/* ---- picking folders ---- */
+
+enum { LARGE_PERCENT = 8, REST_PERCENT = 30 };
+
+/* Puts the folder's children that are large beside the whole to ret; SURVEY_NONE has those without a parent. */
+static size_t large_parts(const struct survey *survey, int folder, size_t most, int *ret)
+{
+	uint64_t whole = folder == SURVEY_NONE ? survey->all.bytes : survey->folders.at[folder].all.bytes, parts = 0;
+	size_t count = 0;
+
+	for (size_t i = (size_t)(folder + 1); i < survey->folders.count; i++) {
+		const struct survey_folder *at = &survey->folders.at[i];
+
+		if (at->parent != folder || (double)at->all.bytes * 100 < (double)survey->all.bytes * LARGE_PERCENT)
+			continue;
+		if (count == most)
+			return 0;
+		ret[count++] = (int)i;
+		parts += at->all.bytes;
+	}
+	return (double)(whole - parts) * 100 <= (double)whole * REST_PERCENT ? count : 0;
+}
+
+static void put_in_order(const struct survey *survey, int *folders, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		int folder = folders[i];
+		size_t at = i;
+
+		for (; at && survey->folders.at[folders[at - 1]].all.bytes < survey->folders.at[folder].all.bytes; at--)
+			folders[at] = folders[at - 1];
+		folders[at] = folder;
+	}
+}
+
+/* Divides the first of them that can be. Returns how many there are then; the same number as before may be another list. */
+static size_t divide_one(const struct survey *survey, size_t most, int *folders, size_t count, bool *ret_divided)
+{
+	int parts[SURVEY_SETS];
+
+	*ret_divided = false;
+	for (size_t i = 0; i < count; i++) {
+		size_t room = size_min(most - count + 1, countof(parts));
+		size_t n = large_parts(survey, folders[i], room, parts);
+
+		if (!n)
+			continue;
+		folders[i] = parts[0];
+		memcpy(folders + count, parts + 1, (n - 1) * sizeof(*parts));
+		put_in_order(survey, folders, count + n - 1);
+		*ret_divided = true;
+		return count + n - 1;
+	}
+	return count;
+}
+
+size_t survey_pick_folders(const struct survey *survey, size_t most, int *ret_folders)
+{
+	size_t count = large_parts(survey, SURVEY_NONE, size_min(most, SURVEY_SETS), ret_folders);
+	bool divided = count > 0;
+
+	put_in_order(survey, ret_folders, count);
+	while (divided)
+		count = divide_one(survey, most, ret_folders, count, &divided);
+	return count;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * survey.h - where the savings lie: by folder, by kind of file, by set
+ *
+ * Made of a plan in one pass over its sets, without a path text for each name.
+ */
+#ifndef CLI_SURVEY_H
+#define CLI_SURVEY_H
+
+#include "../../include/dedupe-link.h"
+#include "../base/vec.h"
+
+enum {
+	SURVEY_NONE = -1,
+	SURVEY_SETS = 5,    /* the largest, with a path */
+	SURVEY_SUFFIX = 12, /* longer ones are no kinds */
+	SURVEY_KINDS = 4096,
+};
+
+/* Bytes freed, or to be freed, and names that were or would be replaced. */
+struct survey_sum {
+	uint64_t bytes, names;
+};
+
+/* A folder, or one above. Parents stand before their children, children in the order of their names. */
+struct survey_folder {
+	char *path;
+	int parent;             /* index; SURVEY_NONE: there is none */
+	struct survey_sum own;  /* of files right in it */
+	struct survey_sum all;  /* and of all below */
+};
+
+struct survey_kind {
+	char suffix[SURVEY_SUFFIX]; /* without its dot, in lower case; "": none */
+	struct survey_sum sum;
+};
+
+struct survey_set {
+	uint64_t index, size, bytes, names; /* names that moved */
+	char *path;                         /* the first of the keeper's */
+};
+
+/* Zeroed is valid. */
+struct survey {
+	struct survey_sum all;
+	VEC(struct survey_folder) folders;
+	VEC(struct survey_kind) kinds; /* the largest first */
+	struct survey_set sets[SURVEY_SETS]; /* likewise */
+	size_t set_count;
+	VEC(uint64_t) set_bytes; /* of each set */
+	/* while it is made */
+	VEC(struct survey_sum) dirs; /* by number */
+	uint16_t kind_table[2 * SURVEY_KINDS]; /* open addressing: index in kinds + 1 */
+	struct survey_set set;       /* at hand */
+};
+
+/* -ENOMEM. Free it whatever was returned. */
+MUST_CHECK int survey_make(const struct dlk_plan *plan, struct survey *survey);
+void survey_free(struct survey *survey);
+
+/*
+ * Picks up to `most` folders, none within another, that tell best where the bytes are: a folder is divided as long as its large
+ * parts are few and hold most of it. The largest first. Returns how many.
+ */
+size_t survey_pick_folders(const struct survey *survey, size_t most, int *ret_folders);
+
+#endif
