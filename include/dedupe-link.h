@@ -159,6 +159,10 @@ struct dlk_options {
 	uint64_t max_rate;            /* content bytes read in a second; 0: no limit */
 	bool spare_cache;             /* pages of files that were not in the page cache are not left in it; those that were stay */
 	uint32_t max_links;           /* links of an inode are not raised above it; 0: the file system's own limit */
+	const char *const *references; /* directories that are looked through as well, first of all, in which nothing is replaced */
+	size_t reference_count;
+	bool isolate;                 /* files of one path are not made one, only files of different paths */
+	bool exclude_caches;          /* leave directories alone that hold a CACHEDIR.TAG */
 	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
@@ -242,7 +246,7 @@ struct dlk_plan_visitor {
  *
  * Errors: -ENOENT no path could be read; -EAGAIN another run holds the lock (will_apply without wait); -ENOMEM;
  * -EIO, -EMFILE and the like: the paths could not be locked (told);
- * -EINVAL a filter that does not compile; -ECANCELED stopped by options->stop. On success the caller owns
+ * -EINVAL a filter that does not compile; -ENOTDIR a reference is no directory (told); -ECANCELED stopped by options->stop. On success the caller owns
  * *ret_plan and frees it with dlk_plan_free(). `options` is copied, what it points to is borrowed until the plan
  * is freed.
  */

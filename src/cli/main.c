@@ -180,6 +180,7 @@ static int status_of(const struct session *session)
 	case -EAGAIN:
 		return STATUS_LOCKED;
 	case -ENOENT:
+	case -ENOTDIR:
 	case -EBADMSG:
 	case -ENOSYS:
 		return STATUS_USAGE;
@@ -226,6 +227,7 @@ static void say_result(const struct session *session)
 			     session->locked.at ? session->locked.at : "one of the PATHs");
 		break;
 	case -ENOENT:
+	case -ENOTDIR:
 		if (!session->issues.causes.count)
 			out_complain("no PATH could be read");
 		break;

@@ -263,6 +263,23 @@ static int set_one_file_system(struct parse *parse, const char *argument UNUSED,
 	return 0;
 }
 
+enum { FLAG_ISOLATE, FLAG_CACHES };
+
+static int set_flag(struct parse *parse, const char *argument UNUSED, int flag)
+{
+	struct dlk_options *run = &parse->options->run;
+
+	*(flag == FLAG_ISOLATE ? &run->isolate : &run->exclude_caches) = true;
+	return 0;
+}
+
+static int add_reference(struct parse *parse, const char *argument, int value UNUSED)
+{
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no directory");
+	return vec_push(&parse->options->references, argument) ? out_of_memory(parse) : 0;
+}
+
 static int set_keep(struct parse *parse, const char *argument UNUSED, int value)
 {
 	parse->options->run.keep = (enum dlk_keep)value;
@@ -492,6 +509,7 @@ static const struct row rows[] = {
 	  "the same with extended regular expressions," },
 	{ 0, "include-regex", "ERE", set_regex, DLK_INCLUDE, TOPIC_FILES, LINE, "searched for in the path" },
 	{ 0, "exclude-from", "FILE", set_exclude_from, 0, TOPIC_FILES, LINE, "one -e GLOB a line" },
+	{ 0, "exclude-caches", NULL, set_flag, FLAG_CACHES, TOPIC_FILES, LINE, "leave directories with a CACHEDIR.TAG alone" },
 	{ 0, "files0-from", "FILE", set_files0_from, 0, TOPIC_FILES, LINE,
 	  "more PATHs, each ended by NUL; - is stdin" },
 	{ 'x', "one-file-system", NULL, set_one_file_system, 0, TOPIC_FILES, LINE, "do not enter other file systems" },
@@ -518,6 +536,8 @@ static const struct row rows[] = {
 	{ 'M', "minimize", NULL, set_keep, DLK_KEEP_FEWEST_LINKS, TOPIC_KEEP, JOINED, "fewest-links, " },
 	{ 'O', "keep-oldest", NULL, set_keep, DLK_KEEP_OLDEST, TOPIC_KEEP, JOINED, "oldest, " },
 	{ 'F', "prioritize-trees", NULL, set_keep, DLK_KEEP_FIRST_PATH, TOPIC_KEEP, JOINED, "first-path" },
+	{ 0, "reference", "DIR", add_reference, 0, TOPIC_KEEP, LINE, "look into DIR as well, replace nothing below it" },
+	{ 0, "isolate", NULL, set_flag, FLAG_ISOLATE, TOPIC_KEEP, LINE, "link only across different PATHs" },
 	{ 0, "max-links", "N", set_max_links, 0, TOPIC_KEEP, LINE, "never more than N links of one file" },
 
 	{ 'v', "verbose", NULL, set_verbose, 0, TOPIC_REPORT, COMMON, "list every set of equal files; -vv: with inodes" },
@@ -804,6 +824,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *ret_p
 		r = check(&parse);
 	ret->run.filters = ret->filters.at;
 	ret->run.filter_count = ret->filters.count;
+	ret->run.references = ret->references.at;
+	ret->run.reference_count = ret->references.count;
 	ret->dry_run |= ret->plan_to != NULL;
 	ret->run.will_apply = !ret->dry_run;
 	return r;
@@ -826,6 +848,7 @@ void options_free(struct options *options)
 	vec_free(&options->texts);
 	vec_free(&options->filters);
 	vec_free(&options->paths);
+	vec_free(&options->references);
 }
 
 /* ---- help ---- */

@@ -26,6 +26,7 @@ struct options {
 	struct dlk_options run;
 	VEC(struct dlk_filter) filters; /* run.filters, once parsed */
 	VEC(const char *) paths;
+	VEC(const char *) references; /* run.references, once parsed */
 	bool paths_from_file;   /* so that there may be none */
 	VEC(struct text) texts; /* what files held; patterns and paths point into them */
 };

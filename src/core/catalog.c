@@ -43,7 +43,7 @@ int catalog_add_root(struct catalog *catalog, const char *open, const char *text
 	own_free char *text_copy = strdup(text);
 	if (!open_copy || !text_copy)
 		return -ENOMEM;
-	struct catalog_root root = { open_copy, text_copy };
+	struct catalog_root root = { .open = open_copy, .text = text_copy };
 	if (vec_push(&catalog->roots, root))
 		return -ENOMEM;
 	open_copy = text_copy = NULL;

@@ -35,6 +35,7 @@ struct inode_id {
 
 struct catalog_root {
 	char *open; /* the path to open, symlinks followed; relative to the working directory at the scan */
+	bool reference; /* nothing below is replaced */
 	char *text; /* what names below are shown with in front: "" for files given without a directory */
 };
 

@@ -49,15 +49,35 @@ int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode
 	return r ? r : catalog_path_order(catalog, (struct path_id){ x->first_path }, (struct path_id){ y->first_path });
 }
 
+static uint32_t root_of(const struct catalog *catalog, uint32_t path)
+{
+	return catalog_dir(catalog, (struct dir_id){ catalog_path(catalog, (struct path_id){ path })->dir })->root;
+}
+
+static bool is_reference(const struct catalog *catalog, struct inode_id id)
+{
+	for (uint32_t at = catalog_inode(catalog, id)->first_path; at != ID_NONE;
+	     at = catalog_path(catalog, (struct path_id){ at })->next)
+		if (catalog->roots.at[root_of(catalog, at)].reference)
+			return true;
+	return false;
+}
+
 struct ordering {
 	const struct catalog *catalog;
-	enum dlk_keep keep;
+	const struct keeper_rules *rules;
 };
 
 static int order_members(const void *a, const void *b, void *ctx)
 {
 	const struct ordering *ordering = ctx;
-	return keeper_order(ordering->catalog, ordering->keep, *(const struct inode_id *)a, *(const struct inode_id *)b);
+	const struct inode_id *x = a, *y = b;
+	if (ordering->rules->references) {
+		bool first = is_reference(ordering->catalog, *x), second = is_reference(ordering->catalog, *y);
+		if (first != second)
+			return first ? -1 : 1;
+	}
+	return keeper_order(ordering->catalog, ordering->rules->keep, *x, *y);
 }
 
 /* Keepers in line. most[1] is the most room that any has; most[i] the larger of most[2i] and most[2i + 1]. */
@@ -118,25 +138,120 @@ static int add_keeper(struct line *line, uint32_t index, uint64_t room)
 	return 0;
 }
 
-int keeper_assign(const struct catalog *catalog, enum dlk_keep keep, uint64_t limit, struct inode_id *members,
-		  size_t count, uint32_t *ret_keeper)
+/* ---- isolated: keepers with the roots that are in their sets ---- */
+
+struct island {
+	uint64_t room;
+	VEC(uint32_t) roots;
+};
+
+struct islands {
+	VEC(struct island) at;
+	VEC(uint32_t) index; /* of each, in members */
+	uint32_t *first;     /* of each root: the first island that may be without it */
+};
+
+static bool island_has(const struct island *island, uint32_t root)
 {
-	struct ordering ordering = { catalog, keep };
+	for (size_t i = 0; i < island->roots.count; i++)
+		if (island->roots.at[i] == root)
+			return true;
+	return false;
+}
+
+static bool meets(const struct catalog *catalog, const struct island *island, const struct catalog_inode *inode)
+{
+	for (uint32_t at = inode->first_path; at != ID_NONE; at = catalog_path(catalog, (struct path_id){ at })->next)
+		if (island_has(island, root_of(catalog, at)))
+			return true;
+	return false;
+}
+
+static int join(const struct catalog *catalog, struct island *island, const struct catalog_inode *inode)
+{
+	int r = 0;
+	for (uint32_t at = inode->first_path; at != ID_NONE && !r; at = catalog_path(catalog, (struct path_id){ at })->next)
+		if (!island_has(island, root_of(catalog, at)))
+			r = vec_push(&island->roots, root_of(catalog, at));
+	return r;
+}
+
+/* Islands only ever gain roots, so those known to have the inode's first root need not be asked again. */
+static size_t find_island(struct islands *islands, const struct catalog *catalog, const struct catalog_inode *inode)
+{
+	uint32_t root = root_of(catalog, inode->first_path);
+	size_t at = islands->first[root];
+	while (at < islands->at.count && island_has(&islands->at.at[at], root))
+		at++;
+	islands->first[root] = (uint32_t)at;
+	while (at < islands->at.count &&
+	       (islands->at.at[at].room < inode->names || meets(catalog, &islands->at.at[at], inode)))
+		at++;
+	return at;
+}
+
+static int settle(struct islands *islands, const struct catalog *catalog, const struct keeper_rules *rules, struct inode_id id,
+		  uint32_t index, uint32_t *ret_keeper)
+{
+	const struct catalog_inode *inode = catalog_inode(catalog, id);
+	bool stays = rules->references && is_reference(catalog, id);
+	size_t at = stays ? islands->at.count : find_island(islands, catalog, inode);
+	if (at < islands->at.count) {
+		islands->at.at[at].room -= inode->names;
+		*ret_keeper = islands->index.at[at];
+		return join(catalog, &islands->at.at[at], inode);
+	}
+	struct island island = { .room = inode->links < rules->limit ? rules->limit - inode->links : 0 };
+	*ret_keeper = index;
+	int r = vec_push(&islands->index, index);
+	if (!r)
+		r = vec_push(&islands->at, island);
+	return r ? r : join(catalog, &islands->at.at[islands->at.count - 1], inode);
+}
+
+static int assign_isolated(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
+			   size_t count, uint32_t *ret_keeper)
+{
+	struct islands islands = { .first = calloc(catalog->roots.count + 1, sizeof(*islands.first)) };
+	int r = islands.first ? 0 : -ENOMEM;
+	for (uint32_t i = 0; i < count && !r; i++)
+		r = settle(&islands, catalog, rules, members[i], i, &ret_keeper[i]);
+	for (size_t i = 0; i < islands.at.count; i++)
+		vec_free(&islands.at.at[i].roots);
+	vec_free(&islands.at);
+	vec_free(&islands.index);
+	free(islands.first);
+	return r;
+}
+
+/* ---- in one line ---- */
+
+static int assign_in_line(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
+			  size_t count, uint32_t *ret_keeper)
+{
 	struct line line = { 0 };
 	int r = 0;
-	qsort_r(members, count, sizeof(*members), order_members, &ordering);
 	for (uint32_t i = 0; i < count && !r; i++) {
 		const struct catalog_inode *inode = catalog_inode(catalog, members[i]);
-		size_t keeper = find_room(&line, inode->names);
+		bool stays = rules->references && is_reference(catalog, members[i]);
+		size_t keeper = stays ? line.count : find_room(&line, inode->names);
 		if (keeper < line.count) {
 			set_room(&line, keeper, line.most[line.leaves + keeper] - inode->names);
 			ret_keeper[i] = line.index[keeper];
 		} else {
-			r = add_keeper(&line, i, inode->links < limit ? limit - inode->links : 0);
+			r = add_keeper(&line, i, inode->links < rules->limit ? rules->limit - inode->links : 0);
 			ret_keeper[i] = i;
 		}
 	}
 	free(line.most);
 	free(line.index);
 	return r;
+}
+
+int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules, struct inode_id *members, size_t count,
+		  uint32_t *ret_keeper)
+{
+	struct ordering ordering = { catalog, rules };
+	qsort_r(members, count, sizeof(*members), order_members, &ordering);
+	return (rules->isolate ? assign_isolated : assign_in_line)(catalog, rules, members, count, ret_keeper);
 }

@@ -9,6 +9,13 @@
 /* Which of two inodes rather stays: by policy, then the older mtime, then the first path. <0: a. Never 0 for two inodes. */
 int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode_id a, struct inode_id b);
 
+struct keeper_rules {
+	enum dlk_keep keep;
+	uint64_t limit;  /* of links */
+	bool references; /* some roots are: an inode with a name below one stays, and rather than any other */
+	bool isolate;    /* no two inodes with names below one root go together */
+};
+
 /*
  * Divides equal inodes into sets, each a keeper and its targets. Usually that is one; where the keeper would get more than
  * `limit` links, an inode that does not fit whole becomes a keeper itself, and takes those that come after. Nothing is
@@ -17,7 +24,7 @@ int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode
  *
  * Reorders `members`; ret_keeper[i] is the index of member i's keeper (its own for a keeper). -ENOMEM.
  */
-MUST_CHECK int keeper_assign(const struct catalog *catalog, enum dlk_keep keep, uint64_t limit,
-			     struct inode_id *members, size_t count, uint32_t *ret_keeper);
+MUST_CHECK int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules, struct inode_id *members,
+			     size_t count, uint32_t *ret_keeper);
 
 #endif

@@ -272,7 +272,13 @@ static int add_group(struct dlk_plan *plan, const struct candidate_file *files, 
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		inodes[i] = files[i].inode;
-	int r = keeper_assign(&plan->catalog, plan->options.keep, link_limit(plan, &files[0]), inodes, count, keepers);
+	struct keeper_rules rules = {
+		.keep = plan->options.keep,
+		.limit = link_limit(plan, &files[0]),
+		.references = plan->options.reference_count,
+		.isolate = plan->options.isolate,
+	};
+	int r = keeper_assign(&plan->catalog, &rules, inodes, count, keepers);
 	if (r)
 		return r;
 	for (uint32_t i = 0; i < count; i++)

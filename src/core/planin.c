@@ -339,24 +339,52 @@ static struct bound *bound_of(struct planin *in, char *name, char **ret_below)
 
 /* ---- the header ---- */
 
-static int read_roots(const struct record *header, char ***ret_paths, size_t *ret_count)
+struct header {
+	char **paths; /* of the roots */
+	size_t count, references;
+};
+
+static void header_free(struct header *header)
 {
-	const struct record *list;
-	int r = record_list(header, "roots", &list);
-	size_t count = r ? 0 : record_count(list), done = 0;
-	char **paths = calloc(count + 1, sizeof(*paths));
-	if (!r && !paths)
-		r = -ENOMEM;
-	for (; done < count && !r; done++) {
-		const struct record *root;
-		r = record_item_object(list, done, &root);
-		if (!r)
-			r = record_name(root, "path", &paths[done]);
-		if (!r && *paths[done] != '/')
-			r = -EINVAL;
+	for (size_t i = 0; i < header->count; i++)
+		free(header->paths[i]);
+	free(header->paths);
+}
+
+/* References come first, as roots_resolve_with wants them; all others keep the order they have. */
+static int read_root(const struct record *root, struct header *header)
+{
+	bool reference = false;
+	char *path;
+	int r = record_bool(root, "reference", &reference);
+	if (r && r != -ENOENT)
+		return r;
+	r = record_name(root, "path", &path);
+	if (r)
+		return r;
+	header->paths[header->count] = path;
+	if (reference) {
+		header->paths[header->count] = header->paths[header->references];
+		header->paths[header->references++] = path;
 	}
-	*ret_paths = paths;
-	*ret_count = count;
+	header->count++;
+	return *path == '/' ? 0 : -EINVAL;
+}
+
+static int read_roots(const struct record *record, struct header *header)
+{
+	const struct record *list, *root;
+	int r = record_list(record, "roots", &list);
+	if (r)
+		return r;
+	header->paths = calloc(record_count(list) + 1, sizeof(*header->paths));
+	if (!header->paths)
+		return -ENOMEM;
+	for (size_t i = 0; i < record_count(list) && !r; i++) {
+		r = record_item_object(list, i, &root);
+		if (!r)
+			r = read_root(root, header);
+	}
 	return r;
 }
 
@@ -397,39 +425,35 @@ static int read_options(struct planin *in, const struct record *header)
 	return 0;
 }
 
-static int take_roots(struct planin *in, const char *const *paths, size_t count)
+static int take_roots(struct planin *in, const struct header *header)
 {
 	struct dlk_plan *plan = in->plan;
-	if (!count)
+	const char *const *paths = (const char *const *)header->paths;
+	if (!header->count)
 		return 0;
-	int r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &plan->roots);
+	int r = roots_resolve_with(&plan->catalog, &plan->tell, paths, header->references, paths + header->references,
+				   header->count - header->references, false, &plan->roots);
 	if (!r && plan->options.will_apply)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, plan->options.wait, &plan->lock);
 	return r ? r : add_bounds(in);
 }
 
-static int read_header(struct planin *in, const struct record *header)
+static int read_header(struct planin *in, const struct record *record)
 {
-	char **paths = NULL;
-	size_t count = 0;
+	OWN(header_free) struct header header = { 0 };
 	const char *kind;
 	uint64_t schema;
-	if (record_unsigned(header, "schema", UINT32_MAX, &schema) || record_word(header, "kind", &kind) ||
+	if (record_unsigned(record, "schema", UINT32_MAX, &schema) || record_word(record, "kind", &kind) ||
 	    strcmp(kind, "plan"))
 		return refuse_line(in, DLK_REASON_NO_PLAN);
 	if (schema > PLAN_SCHEMA)
 		return refuse_line(in, DLK_REASON_NEWER);
-	int r = read_roots(header, &paths, &count);
+	int r = read_roots(record, &header);
 	if (!r)
-		r = read_options(in, header);
-	if (!r)
-		r = take_roots(in, (const char *const *)paths, count);
-	else if (r != -ENOMEM)
-		r = refuse_line(in, DLK_REASON_NO_PLAN);
-	for (size_t i = 0; paths && i < count; i++)
-		free(paths[i]);
-	free(paths);
-	return r;
+		r = read_options(in, record);
+	if (r)
+		return r == -ENOMEM ? r : refuse_line(in, DLK_REASON_NO_PLAN);
+	return take_roots(in, &header);
 }
 
 /* ---- directories ---- */
@@ -720,6 +744,13 @@ static enum dlk_reason judge(const struct planin *in, const struct side *keeper,
 	return k->links + kept->kept + 1 > limit ? DLK_REASON_LINK_LIMIT : DLK_REASON_NONE;
 }
 
+static bool in_reference(const struct dlk_plan *plan, uint32_t path)
+{
+	const struct catalog *catalog = &plan->catalog;
+	struct dir_id dir = { catalog_path(catalog, (struct path_id){ path })->dir };
+	return catalog->roots.at[catalog_dir(catalog, dir)->root].reference;
+}
+
 static int take_step(struct planin *in, struct side *keeper, struct side *duplicate)
 {
 	int r = find(in, keeper);
@@ -727,6 +758,11 @@ static int take_step(struct planin *in, struct side *keeper, struct side *duplic
 		r = find(in, duplicate);
 	if (r)
 		return r == 1 ? 0 : r;
+	if (in_reference(in->plan, duplicate->path)) {
+		in->fates.at[duplicate->path] = DLK_FATE_LEFT;
+		tell_refused(&in->plan->tell, DLK_STAGE_PLAN, duplicate->name, DLK_REASON_OUTSIDE);
+		return 0;
+	}
 	enum dlk_reason reason = judge(in, keeper, duplicate);
 	if (reason != DLK_REASON_NONE) {
 		leave(in, duplicate, reason);

@@ -98,6 +98,8 @@ static int add_root(struct planout *out, uint32_t root, const char *name)
 	record_begin(&out->text, NULL, '{');
 	if (!path.failed)
 		record_add_name(&out->text, "path", path.at);
+	if (out->plan->catalog.roots.at[root].reference)
+		record_add_bool(&out->text, "reference", true);
 	record_end(&out->text, '}');
 	int r = path.failed ? -ENOMEM : 0;
 	text_free(&path);

@@ -61,7 +61,7 @@ static int parent_of(struct catalog *catalog, struct roots *roots, const char *o
 {
 	struct root_parent parent;
 	const struct root_file *last = roots->files.count ? &roots->files.at[roots->files.count - 1] : NULL;
-	if (last && roots->parents.at[last->parent].root + 1 == catalog->roots.count && strcmp(last->name, name) < 0 &&
+	if (last && !roots->separate && roots->parents.at[last->parent].root + 1 == catalog->roots.count && strcmp(last->name, name) < 0 &&
 	    !strcmp(catalog->roots.at[roots->parents.at[last->parent].root].text, text)) {
 		*ret = last->parent;
 		return 0;
@@ -151,18 +151,81 @@ static void drop_doubles(struct roots *roots)
 	roots->files.count = kept;
 }
 
-int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const *paths, size_t count,
-		  struct roots *ret)
+/* Directories whose names are never replaced; they must be there. */
+static int resolve_references(struct catalog *catalog, struct tell *tell, struct roots *roots, const char *const *paths,
+			      size_t count)
 {
-	struct roots roots = { 0 };
 	int r = 0;
-	for (size_t i = 0; i < count && r != -ENOMEM; i++) {
-		r = resolve(catalog, &roots, paths[i]);
-		if (r && r != -ENOMEM)
+	for (size_t i = 0; i < count && !r; i++) {
+		size_t dirs = roots->dirs.count;
+		r = resolve(catalog, roots, paths[i]);
+		if (!r && roots->dirs.count == dirs)
+			r = -ENOTDIR;
+		if (!r)
+			catalog->roots.at[catalog->roots.count - 1].reference = true;
+		else if (r != -ENOMEM)
 			tell_error(tell, DLK_STAGE_ROOT, paths[i], r);
 	}
-	if (r != -ENOMEM)
-		r = roots.dirs.count || roots.files.count ? 0 : -ENOENT;
+	return r == -ENOENT ? -ENOTDIR : r;
+}
+
+static bool is_reference(const struct catalog *catalog, const struct roots *roots, const struct stamp *dir)
+{
+	for (size_t i = 0; i < roots->dirs.count; i++)
+		if (catalog->roots.at[roots->dirs.at[i].root].reference && stamp_same_file(&roots->dirs.at[i].stamp, dir))
+			return true;
+	return false;
+}
+
+/* Whether a root lies in a reference: asks each directory above it. */
+static int mark_nested(struct catalog *catalog, const struct roots *roots, uint32_t root, const struct stamp *stamp)
+{
+	struct stamp last = *stamp, up;
+	own_fd int at = -1;
+	bool found = is_reference(catalog, roots, stamp);
+	int r = found ? 0 : roots_open(catalog, root, stamp, false, &at);
+	while (!found && !r) {
+		int above = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+		if (above < 0)
+			return above;
+		close_fd(&at);
+		at = above;
+		r = stamp_fd(at, &up);
+		if (r || (stamp_same_file(&up, &last) && up.mount == last.mount))
+			break;
+		found = is_reference(catalog, roots, &up);
+		last = up;
+	}
+	catalog->roots.at[root].reference |= found;
+	return r;
+}
+
+static int mark_all_nested(struct catalog *catalog, struct tell *tell, const struct roots *roots)
+{
+	int r = 0;
+	for (size_t i = 0; i < roots->dirs.count + roots->parents.count && !r; i++) {
+		size_t parent = i - roots->dirs.count;
+		bool dir = i < roots->dirs.count;
+		uint32_t root = dir ? roots->dirs.at[i].root : roots->parents.at[parent].root;
+		r = mark_nested(catalog, roots, root, dir ? &roots->dirs.at[i].stamp : &roots->parents.at[parent].stamp);
+		if (r)
+			tell_error(tell, DLK_STAGE_ROOT, catalog->roots.at[root].open, r);
+	}
+	return r == -ENOENT ? -ENOTDIR : r;
+}
+
+int roots_resolve_with(struct catalog *catalog, struct tell *tell, const char *const *references, size_t reference_count,
+		       const char *const *paths, size_t count, bool separate, struct roots *ret)
+{
+	struct roots roots = { .separate = separate };
+	int r = resolve_references(catalog, tell, &roots, references, reference_count), last = r;
+	for (size_t i = 0; i < count && !r && last != -ENOMEM; i++) {
+		last = resolve(catalog, &roots, paths[i]);
+		if (last && last != -ENOMEM)
+			tell_error(tell, DLK_STAGE_ROOT, paths[i], last);
+	}
+	if (!r)
+		r = last == -ENOMEM ? last : roots.dirs.count || roots.files.count ? 0 : -ENOENT;
 	if (r) {
 		roots_free(&roots);
 		return r;
@@ -172,8 +235,18 @@ int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const 
 	if (roots.files.count)
 		qsort_r(roots.files.at, roots.files.count, sizeof(*roots.files.at), order_files, &roots);
 	drop_doubles(&roots);
-	*ret = roots;
-	return 0;
+	if (reference_count)
+		r = mark_all_nested(catalog, tell, &roots);
+	if (r)
+		roots_free(&roots);
+	else
+		*ret = roots;
+	return r;
+}
+
+int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const *paths, size_t count, struct roots *ret)
+{
+	return roots_resolve_with(catalog, tell, NULL, 0, paths, count, false, ret);
 }
 
 void roots_free(struct roots *roots)

@@ -33,6 +33,7 @@ struct roots {
 	VEC(struct root_dir) dirs;
 	VEC(struct root_file) files;
 	VEC(struct root_parent) parents;
+	bool separate; /* see roots_resolve_with */
 };
 
 /*
@@ -42,6 +43,15 @@ struct roots {
  */
 MUST_CHECK int roots_resolve(struct catalog *catalog, struct tell *tell, const char *const *paths, size_t count,
 			     struct roots *ret);
+
+/*
+ * The same with directories in front in which nothing is replaced, nor below. A path below one of them is one as well. `separate`: each file is
+ * a root of its own, also those of one directory. -ENOTDIR:
+ * one of them is none, or another error with one of them (told): then nothing is to be done at all.
+ */
+MUST_CHECK int roots_resolve_with(struct catalog *catalog, struct tell *tell, const char *const *references,
+				  size_t reference_count, const char *const *paths, size_t count, bool separate,
+				  struct roots *ret);
 void roots_free(struct roots *roots);
 
 /* Opens a root's directory (O_PATH, or listable) and checks that it is the one that was resolved. -ESTALE when not. */

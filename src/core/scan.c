@@ -123,7 +123,8 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 {
 	struct dlk_plan *plan = scan->plan;
 	bool apply = plan->options.will_apply;
-	int r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &scan->plan->roots);
+	int r = roots_resolve_with(&plan->catalog, &plan->tell, plan->options.references, plan->options.reference_count, paths,
+				   count, plan->options.isolate, &plan->roots);
 	if (!r && apply)
 		r = lock_take(&plan->catalog, &scan->plan->roots, &plan->tell, plan->options.wait, &plan->lock);
 	if (!r)

@@ -468,9 +468,22 @@ static void push_children(struct phase *phase, struct reading *reading)
 	pthread_mutex_unlock(&phase->mutex);
 }
 
+/* The Cache Directory Tagging Specification: a regular file of this name that begins with this line. */
+static bool is_cache(int dirfd)
+{
+	static const char signature[] = "Signature: 8a477f597d28d172789f06886806bc55";
+	char begin[sizeof(signature) - 1];
+	struct stamp stamp;
+	own_fd int fd = -1;
+	return !beneath_file(dirfd, "CACHEDIR.TAG", false, &fd) && !stamp_fd(fd, &stamp) && stamp_regular(&stamp) &&
+	       sys->pread(fd, begin, sizeof(begin), 0) == sizeof(begin) && !memcmp(begin, signature, sizeof(begin));
+}
+
 static void read_frame(struct walker *walker, struct frame *frame)
 {
 	struct phase *phase = walker->phase;
+	if (phase->walk->options->exclude_caches && is_cache(frame->fd))
+		return;
 	struct reading reading = { .walker = walker, .frame = frame, .file_roots = phase->walk->roots->files.count > 0 };
 	if (rule_needs_path(phase->walk->rule)) {
 		reading.path_base = frame->path ? strlen(frame->path) : 0;

@@ -140,7 +140,7 @@ static void assign(enum dlk_keep keep, uint64_t limit)
 		members[i] = inodes[i];
 		keepers[i] = ID_NONE;
 	}
-	must(!keeper_assign(&forest.catalog, keep, limit, members, file_count, keepers));
+	must(!keeper_assign(&forest.catalog, &(struct keeper_rules){ .keep = keep, .limit = limit }, members, file_count, keepers));
 }
 
 static void check_against_naive(enum dlk_keep keep, uint64_t limit)
@@ -326,7 +326,7 @@ static double time_of(uint32_t count, uint64_t limit)
 				       &fresh));
 	}
 	double begun = draw_seconds();
-	must(!keeper_assign(&catalog, DLK_KEEP_MOST_LINKS, limit, singles, count, keeper));
+	must(!keeper_assign(&catalog, &(struct keeper_rules){ .limit = limit }, singles, count, keeper));
 	double took = draw_seconds() - begun;
 	for (uint32_t i = 0; i < count; i++)
 		must(keeper[i] == i - i % limit);

@@ -39,6 +39,13 @@ def choose(rng):
     if rng.random() < 0.15:
         policy["max_links"] = rng.randrange(2, 7)
         arguments += ["--max-links", str(policy["max_links"])]
+    if rng.random() < 0.15:
+        policy["references"] = rng.sample(["in/a", "in/b", "in/b/..", "in/c"], rng.choice([1, 1, 2]))
+        for reference in policy["references"]:
+            arguments += ["--reference", reference]
+    if rng.random() < 0.15:
+        policy["isolate"] = True
+        arguments += ["--isolate"]
     if rng.random() < 0.1:
         policy["one_file_system"] = True
         arguments += ["-x"]
@@ -100,7 +107,7 @@ def one_tree(t, seed):
     arguments += ["--"] + roots
     before = Look(top)
     os.chdir(top)
-    figures, sets = oracle.judge(roots, oracle.Policy(**options))
+    figures, sets = oracle.judge(options.get("references", []) + roots, oracle.Policy(**options))
     files_apart = figures.pop("files_apart")
     try:
         plans = [t.json("-n", "-j", threads, *arguments, cwd=top) for threads in ("1", "2", "8")]
