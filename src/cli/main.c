@@ -176,7 +176,7 @@ static int status_of(const struct session *session)
 	case 0:
 		return session->tally.errors ? STATUS_TROUBLE : STATUS_DONE;
 	case -ECANCELED:
-		return *signals_stop() ? STATUS_SIGNAL + *signals_stop() : STATUS_TROUBLE;
+		return signals_stopped() ? STATUS_SIGNAL + signals_stopped() : STATUS_TROUBLE;
 	case -EAGAIN:
 		return STATUS_LOCKED;
 	case -ENOENT:
@@ -194,7 +194,7 @@ static void say_stopped(const struct session *session)
 	struct text text = { 0 };
 
 	progress_line(&text, &session->painter.progress);
-	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(*signals_stop()), text.failed ? "working" : text.at,
+	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(signals_stopped()), text.failed ? "working" : text.at,
 		     session->plan ? "what was linked stays linked" : "nothing was linked");
 	text_free(&text);
 }

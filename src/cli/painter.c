@@ -88,7 +88,7 @@ static void draw(struct painter *painter, const struct progress *progress)
 		return;
 	add_erase(painter, &text);
 	begin = text.count;
-	if (*signals_stop())
+	if (signals_stopped())
 		text_puts(&text, "Stopping: the file in hand is finished or undone");
 	else
 		progress_draw(&text, progress, columns());

@@ -28,8 +28,9 @@ static void ring(void)
 
 static void on_stop(int number)
 {
-	if (!stop)
-		stop = number;
+	int none = 0;
+
+	__atomic_compare_exchange_n(&stop, &none, number, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	ring();
 }
 
@@ -57,6 +58,11 @@ void signals_watch(void)
 const volatile int *signals_stop(void)
 {
 	return &stop;
+}
+
+int signals_stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
 }
 
 const char *signals_name(int number)

@@ -18,6 +18,7 @@ void signals_watch(void);
 
 /* For dlk_options.stop: the number of the first signal that asked us to stop, 0 until then. */
 const volatile int *signals_stop(void);
+int signals_stopped(void);
 
 /* "SIGTERM". */
 const char *signals_name(int number);
