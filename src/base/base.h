@@ -16,6 +16,11 @@
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
+static inline size_t size_max(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
 static inline size_t size_min(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -984,10 +984,12 @@ static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
 	return false;
 }
 
-static int finish(struct dlk_plan *plan)
+static int finish(struct apply *apply)
 {
+	struct dlk_plan *plan = apply->plan;
 	int r = plan_gather_shared(plan);
-	plan_sort(plan);
+	if (plan->sets.count > apply->sets) /* some were made of undecided classes */
+		plan_sort(plan);
 	for (size_t i = 0; i < plan->sets.count; i++)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
 	if (plan->tally.weaker)
@@ -1019,7 +1021,7 @@ int dlk_apply(struct dlk_plan *plan)
 	}
 	if (manners_was_cut(&plan->manners))
 		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
+	int finished = finish(&apply);
 	apply_free(&apply);
-	int finished = finish(plan);
 	return r ? r : finished;
 }

@@ -65,11 +65,14 @@ int bucket_add(struct bucket_table *table, struct inode_id id)
 	return 0;
 }
 
-int bucket_each(const struct bucket_table *table, int (*fn)(void *ctx, struct inode_id first), void *ctx)
+bool bucket_next(const struct bucket_table *table, size_t *cursor, struct inode_id *ret_first)
 {
-	int r = 0;
-	for (size_t i = 0; i < table->room && !r; i++)
-		if (table->heads[i] != ID_NONE && inode_at(table, table->heads[i])->chain != ID_NONE)
-			r = fn(ctx, (struct inode_id){ table->heads[i] });
-	return r;
+	while (*cursor < table->room) {
+		uint32_t head = table->heads[(*cursor)++];
+		if (head != ID_NONE && inode_at(table, head)->chain != ID_NONE) {
+			ret_first->v = head;
+			return true;
+		}
+	}
+	return false;
 }

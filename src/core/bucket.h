@@ -20,8 +20,11 @@ struct bucket_table {
 void bucket_init(struct bucket_table *table, struct catalog *catalog);
 MUST_CHECK int bucket_add(struct bucket_table *table, struct inode_id inode);
 
-/* Calls fn for each bucket with two inodes or more, with the first; follow `chain`. Stops when fn is not 0, returns that. */
-int bucket_each(const struct bucket_table *table, int (*fn)(void *ctx, struct inode_id first), void *ctx);
+/*
+ * The first inode of the next bucket that has two or more; follow `chain`. *cursor begins at 0. False: there is no further
+ * one. The order is that of hashes of sizes.
+ */
+bool bucket_next(const struct bucket_table *table, size_t *cursor, struct inode_id *ret_first);
 
 void bucket_free(struct bucket_table *table);
 

@@ -50,12 +50,23 @@ static int look_at_mount(struct confirm *confirm, const struct candidate *candid
 	return mount_look(candidate->fd, &confirm->mount);
 }
 
-/* A lease wherever its refusal means something, though on some file systems it does not bind every writer. */
-static int take_lease(struct confirm *confirm, struct candidate *candidate)
+/*
+ * A lease, and the stamp as it is under it: only what was seen under the lease counts. Where leases mean nothing a refusal
+ * does not either (network file systems), nor on what is no regular file; elsewhere a lease that was given may still not
+ * bind every writer.
+ */
+static int lease_and_look(struct confirm *confirm, struct candidate *candidate)
 {
-	int r = look_at_mount(confirm, candidate);
+	int leased = lease_take(candidate->fd, &candidate->lease);
+	int r = stamp_fd(candidate->fd, &candidate->stamp);
+	if (!r && !stamp_regular(&candidate->stamp))
+		r = -ENOTSUP;
+	if (!r)
+		r = look_at_mount(confirm, candidate);
 	if (!r && confirm->mount.leases_here)
-		r = lease_take(candidate->fd, &candidate->lease);
+		r = leased;
+	else
+		lease_drop(&candidate->lease);
 	candidate->weaker = candidate->lease.state == LEASE_NONE || !confirm->mount.leases;
 	return r;
 }
@@ -70,14 +81,7 @@ int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 	candidate->fd = fd;
 	candidate->refs = 1;
 	candidate->lease.fd = fd;
-	/* Look before the lease: F_SETLEASE on something that is not a regular file is an error of its own. */
-	int r = stamp_fd(fd, &candidate->stamp);
-	if (!r && !stamp_regular(&candidate->stamp))
-		r = -ENOTSUP;
-	if (!r)
-		r = take_lease(confirm, candidate);
-	if (!r)
-		r = stamp_fd(fd, &candidate->stamp); /* again: only what was seen under the lease counts */
+	int r = lease_and_look(confirm, candidate);
 	if (!r && confirm->xattrs)
 		r = xattrs_read(fd, &candidate->xattrs);
 	if (!r && manners_spares_cache(confirm->manners))

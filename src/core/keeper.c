@@ -40,12 +40,17 @@ static int by_policy(enum dlk_keep keep, const struct catalog_inode *a, const st
 	return 0;
 }
 
+/* By policy, then the older mtime. */
+static int by_file(enum dlk_keep keep, const struct catalog_inode *a, const struct catalog_inode *b)
+{
+	int r = by_policy(keep, a, b);
+	return r || keep == DLK_KEEP_FIRST_PATH ? r : order_i64(a->mtime, b->mtime);
+}
+
 int keeper_order(const struct catalog *catalog, enum dlk_keep keep, struct inode_id a, struct inode_id b)
 {
 	const struct catalog_inode *x = catalog_inode(catalog, a), *y = catalog_inode(catalog, b);
-	int r = by_policy(keep, x, y);
-	if (!r && keep != DLK_KEEP_FIRST_PATH)
-		r = order_i64(x->mtime, y->mtime);
+	int r = by_file(keep, x, y);
 	return r ? r : catalog_path_order(catalog, (struct path_id){ x->first_path }, (struct path_id){ y->first_path });
 }
 
@@ -66,18 +71,22 @@ static bool is_reference(const struct catalog *catalog, struct inode_id id)
 struct ordering {
 	const struct catalog *catalog;
 	const struct keeper_rules *rules;
+	const struct inode_id *members;
 };
 
+/* References first, then as keeper_order; members come in path order, so their indices stand for their paths. */
 static int order_members(const void *a, const void *b, void *ctx)
 {
 	const struct ordering *ordering = ctx;
-	const struct inode_id *x = a, *y = b;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	struct inode_id x = ordering->members[i], y = ordering->members[j];
 	if (ordering->rules->references) {
-		bool first = is_reference(ordering->catalog, *x), second = is_reference(ordering->catalog, *y);
+		bool first = is_reference(ordering->catalog, x), second = is_reference(ordering->catalog, y);
 		if (first != second)
 			return first ? -1 : 1;
 	}
-	return keeper_order(ordering->catalog, ordering->rules->keep, *x, *y);
+	int r = by_file(ordering->rules->keep, catalog_inode(ordering->catalog, x), catalog_inode(ordering->catalog, y));
+	return r ? r : order_u64(i, j);
 }
 
 /* Keepers in line. most[1] is the most room that any has; most[i] the larger of most[2i] and most[2i + 1]. */
@@ -210,12 +219,12 @@ static int settle(struct islands *islands, const struct catalog *catalog, const 
 }
 
 static int assign_isolated(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
-			   size_t count, uint32_t *ret_keeper)
+			   size_t count, const uint32_t *order, uint32_t *ret_keeper)
 {
 	struct islands islands = { .first = calloc(catalog->roots.count + 1, sizeof(*islands.first)) };
 	int r = islands.first ? 0 : -ENOMEM;
-	for (uint32_t i = 0; i < count && !r; i++)
-		r = settle(&islands, catalog, rules, members[i], i, &ret_keeper[i]);
+	for (size_t i = 0; i < count && !r; i++)
+		r = settle(&islands, catalog, rules, members[order[i]], order[i], &ret_keeper[order[i]]);
 	for (size_t i = 0; i < islands.at.count; i++)
 		vec_free(&islands.at.at[i].roots);
 	vec_free(&islands.at);
@@ -227,20 +236,21 @@ static int assign_isolated(const struct catalog *catalog, const struct keeper_ru
 /* ---- in one line ---- */
 
 static int assign_in_line(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
-			  size_t count, uint32_t *ret_keeper)
+			  size_t count, const uint32_t *order, uint32_t *ret_keeper)
 {
 	struct line line = { 0 };
 	int r = 0;
-	for (uint32_t i = 0; i < count && !r; i++) {
-		const struct catalog_inode *inode = catalog_inode(catalog, members[i]);
-		bool stays = rules->references && is_reference(catalog, members[i]);
+	for (size_t i = 0; i < count && !r; i++) {
+		uint32_t member = order[i];
+		const struct catalog_inode *inode = catalog_inode(catalog, members[member]);
+		bool stays = rules->references && is_reference(catalog, members[member]);
 		size_t keeper = stays ? line.count : find_room(&line, inode->names);
 		if (keeper < line.count) {
 			set_room(&line, keeper, line.most[line.leaves + keeper] - inode->names);
-			ret_keeper[i] = line.index[keeper];
+			ret_keeper[member] = line.index[keeper];
 		} else {
-			r = add_keeper(&line, i, inode->links < rules->limit ? rules->limit - inode->links : 0);
-			ret_keeper[i] = i;
+			r = add_keeper(&line, member, inode->links < rules->limit ? rules->limit - inode->links : 0);
+			ret_keeper[member] = member;
 		}
 	}
 	free(line.most);
@@ -248,10 +258,12 @@ static int assign_in_line(const struct catalog *catalog, const struct keeper_rul
 	return r;
 }
 
-int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules, struct inode_id *members, size_t count,
-		  uint32_t *ret_keeper)
+int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
+		  size_t count, uint32_t *ret_order, uint32_t *ret_keeper)
 {
-	struct ordering ordering = { catalog, rules };
-	qsort_r(members, count, sizeof(*members), order_members, &ordering);
-	return (rules->isolate ? assign_isolated : assign_in_line)(catalog, rules, members, count, ret_keeper);
+	struct ordering ordering = { catalog, rules, members };
+	for (uint32_t i = 0; i < count; i++)
+		ret_order[i] = i;
+	qsort_r(ret_order, count, sizeof(*ret_order), order_members, &ordering);
+	return (rules->isolate ? assign_isolated : assign_in_line)(catalog, rules, members, count, ret_order, ret_keeper);
 }

@@ -22,9 +22,10 @@ struct keeper_rules {
  * moved that would not fit, so a second run finds the same keepers with nothing left to move (where all their links were
  * found: links elsewhere count against the limit but do not move, so that room may show that was none before).
  *
- * Reorders `members`; ret_keeper[i] is the index of member i's keeper (its own for a keeper). -ENOMEM.
+ * `members` come in path order. ret_order[0] is the index of the one that rather stays than all others, and so on;
+ * ret_keeper[i] is the index of member i's keeper (its own for a keeper). -ENOMEM.
  */
-MUST_CHECK int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules, struct inode_id *members,
-			     size_t count, uint32_t *ret_keeper);
+MUST_CHECK int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rules,
+			     const struct inode_id *members, size_t count, uint32_t *ret_order, uint32_t *ret_keeper);
 
 #endif

@@ -75,7 +75,7 @@ static void steer(struct crew *crew)
 	}
 }
 
-void order_run(struct order *order)
+unsigned order_run(struct order *order)
 {
 	struct crew crew = { .order = order };
 	pthread_condattr_t monotonic;
@@ -84,7 +84,7 @@ void order_run(struct order *order)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&crew.gone, &monotonic);
 
-	unsigned first = order->fixed ? order->fixed : FIRST;
+	unsigned first = order->fixed ? order->fixed : order->first ? order->first : FIRST;
 	pthread_mutex_lock(&crew.mutex);
 	add_readers(&crew, first < order->most ? first : order->most);
 	bool alone = !crew.readers;
@@ -98,4 +98,5 @@ void order_run(struct order *order)
 	pthread_cond_destroy(&crew.gone);
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_destroy(&crew.mutex);
+	return crew.readers;
 }

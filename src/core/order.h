@@ -14,6 +14,7 @@
 
 struct order {
 	unsigned fixed;  /* this many readers and no other number; 0: find it */
+	unsigned first;  /* begin with this many, known from similar work just before; 0: with few */
 	unsigned most;   /* never more than this */
 	void (*read)(void *ctx, struct order *order); /* a reader: takes work until there is none */
 	void *ctx;
@@ -21,8 +22,8 @@ struct order {
 	uint64_t finished; /* atomic: files; readers add to it */
 };
 
-/* Runs readers until all have returned. */
-void order_run(struct order *order);
+/* Runs readers until all have returned. Returns how many there were at the end. */
+unsigned order_run(struct order *order);
 
 static inline void order_finished(struct order *order, uint64_t files)
 {

@@ -63,6 +63,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 struct candidate_file {
 	struct inode_id inode;
 	uint32_t xattrs;
+	uint32_t rank;    /* in path order, so that paths are compared once */
 	const struct catalog_meta *meta;
 	int64_t mtime;
 	const char *name; /* of its first path */
@@ -196,7 +197,19 @@ static int order_by_policy(const void *a, const void *b, void *ctx)
 		r = strcmp(x->name, y->name);
 	if (!r && words & DLK_RESPECT_DIR)
 		r = strcmp(x->dir, y->dir);
-	return r ? r : order_files(a, b, (void *)(uintptr_t)&plan->catalog);
+	return r ? r : order_numbers(x->rank, y->rank);
+}
+
+/* Brings groups of equal policy together. Usually there is one group, in order as it is. */
+static void order_groups(struct class *class)
+{
+	const struct dlk_plan *plan = class->plan;
+	struct candidate_file *files = class->files.at;
+	size_t count = class->files.count, same = 1;
+	while (same < count && !differs(&files[0], &files[same], plan->options.respect))
+		same++;
+	if (same < count)
+		qsort_r(files, count, sizeof(*files), order_by_policy, class->plan);
 }
 
 /* ---- sets ---- */
@@ -215,60 +228,54 @@ static void plan_names(struct dlk_plan *plan, struct inode_id id)
 		plan->fates[at] = DLK_FATE_PLANNED;
 }
 
-static int order_inodes(const void *a, const void *b, void *ctx)
-{
-	return catalog_path_order(ctx, first_path(ctx, *(const struct inode_id *)a),
-				  first_path(ctx, *(const struct inode_id *)b));
-}
-
-/* An inode on its way into the set of its keeper. */
+/* An inode on its way into the set of its keeper. Both are indices in path order. */
 struct placed {
-	struct inode_id inode;
-	uint32_t keeper; /* index in the order of who stays */
-	bool stays;      /* it is the keeper */
+	uint32_t keeper, member;
 };
 
 /* Set by set: the keeper, then its targets in path order. */
-static int order_placed(const void *a, const void *b, void *ctx)
+static int order_placed(const void *a, const void *b)
 {
 	const struct placed *x = a, *y = b;
 	if (x->keeper != y->keeper)
 		return x->keeper < y->keeper ? -1 : 1;
-	return x->stays != y->stays ? y->stays - x->stays : order_inodes(&x->inode, &y->inode, ctx);
+	bool x_stays = x->member == x->keeper, y_stays = y->member == y->keeper;
+	return x_stays != y_stays ? y_stays - x_stays : order_numbers(x->member, y->member);
 }
 
-static int add_set(struct dlk_plan *plan, const struct placed *placed, size_t count)
+static int add_set(struct dlk_plan *plan, const struct inode_id *inodes, const struct placed *placed, size_t count)
 {
 	struct plan_set set = { .first = plan->members.count, .count = (uint32_t)count };
 	int r = 0;
 	for (size_t i = 0; i < count && !r; i++)
-		r = vec_push(&plan->members, placed[i].inode);
+		r = vec_push(&plan->members, inodes[placed[i].member]);
 	for (size_t i = 1; i < count && !r; i++)
-		plan_names(plan, placed[i].inode);
+		plan_names(plan, inodes[placed[i].member]);
 	return r ? r : vec_push(&plan->sets, set);
 }
 
 /* Each keeper with its targets becomes a set; one that nothing fits does not. */
-static int add_sets(struct dlk_plan *plan, struct placed *placed, size_t count)
+static int add_sets(struct dlk_plan *plan, const struct inode_id *inodes, struct placed *placed, size_t count)
 {
 	int r = 0;
-	qsort_r(placed, count, sizeof(*placed), order_placed, &plan->catalog);
+	qsort(placed, count, sizeof(*placed), order_placed);
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && placed[to].keeper == placed[from].keeper;)
 			to++;
 		if (to - from > 1)
-			r = add_set(plan, placed + from, to - from);
+			r = add_set(plan, inodes, placed + from, to - from);
 	}
 	return r;
 }
 
-/* Files that agree in content and policy. *ret_keeper: who stays of them all. */
+/* Files that agree in content and policy, in path order. *ret_keeper: who stays of them all. */
 static int add_group(struct dlk_plan *plan, const struct candidate_file *files, size_t count, struct inode_id *ret_keeper)
 {
 	own_free struct inode_id *inodes = malloc(count * sizeof(*inodes));
+	own_free uint32_t *order = malloc(count * sizeof(*order));
 	own_free uint32_t *keepers = malloc(count * sizeof(*keepers));
 	own_free struct placed *placed = malloc(count * sizeof(*placed));
-	if (!inodes || !keepers || !placed)
+	if (!inodes || !order || !keepers || !placed)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		inodes[i] = files[i].inode;
@@ -278,13 +285,13 @@ static int add_group(struct dlk_plan *plan, const struct candidate_file *files, 
 		.references = plan->options.reference_count,
 		.isolate = plan->options.isolate,
 	};
-	int r = keeper_assign(&plan->catalog, &rules, inodes, count, keepers);
+	int r = keeper_assign(&plan->catalog, &rules, inodes, count, order, keepers);
 	if (r)
 		return r;
 	for (uint32_t i = 0; i < count; i++)
-		placed[i] = (struct placed){ inodes[i], keepers[i], keepers[i] == i };
-	*ret_keeper = inodes[0];
-	return add_sets(plan, placed, count);
+		placed[i] = (struct placed){ keepers[i], i };
+	*ret_keeper = inodes[order[0]];
+	return add_sets(plan, inodes, placed, count);
 }
 
 /* ---- kept apart ---- */
@@ -315,8 +322,7 @@ static int add_groups(struct class *class)
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && !differs(&files[from], &files[to], plan->options.respect);)
 			to++;
-		if (to - from > main_size || (to - from == main_size &&
-					      order_files(&files[from], &files[begins[main]], &plan->catalog) < 0)) {
+		if (to - from > main_size || (to - from == main_size && files[from].rank < files[begins[main]].rank)) {
 			main = groups;
 			main_size = to - from;
 		}
@@ -343,8 +349,10 @@ int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, siz
 		r = take_member(&class, &members[i]);
 	if (!r) {
 		qsort_r(class.files.at, count, sizeof(*class.files.at), order_files, &plan->catalog);
+		for (uint32_t i = 0; i < count; i++)
+			class.files.at[i].rank = i;
 		put_aside(&class);
-		qsort_r(class.files.at, class.files.count, sizeof(*class.files.at), order_by_policy, plan);
+		order_groups(&class);
 		r = class.files.count > 1 ? add_groups(&class) : 0;
 	}
 	for (size_t i = 0; i < class.files.count; i++)
@@ -511,8 +519,8 @@ static int order_sets(const void *a, const void *b, void *ctx)
 {
 	const struct plan_set *x = a, *y = b;
 	const struct dlk_plan *plan = ctx;
-	return order_inodes(&plan->members.at[x->first], &plan->members.at[y->first],
-			    (void *)(uintptr_t)&plan->catalog);
+	return catalog_path_order(&plan->catalog, first_path(&plan->catalog, plan->members.at[x->first]),
+				  first_path(&plan->catalog, plan->members.at[y->first]));
 }
 
 void plan_sort(struct dlk_plan *plan)

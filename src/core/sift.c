@@ -2,6 +2,7 @@
 /*
  * sift.c - items, a digest each, sorted; runs of equal digests go on
  *
+ * Whole buckets go through all levels in batches, so that items take little memory beside the catalog's inodes.
  * An item is an inode that could still have an equal. Readers take items by a shared counter, in the order of the walk with
  * inode numbers ascending within a stretch, which is near enough to the order on disk. Between levels there is one thread.
  */
@@ -22,6 +23,8 @@ enum {
 	TAKE = 16,           /* items a reader takes at once */
 	STRETCH = 4096,      /* items ordered by inode number at once */
 	REACH_DIRS = 64,
+	BATCH_LEAST = 128 * 1024, /* items in memory at once: as many, or */
+	BATCHES_MOST = 8,         /* so many that there are no more batches than this */
 };
 
 #define DROPPED ID_NONE
@@ -40,6 +43,7 @@ struct sifting {
 	size_t count;
 	enum level level;
 	size_t reach_dirs;   /* directories a reader may keep open */
+	unsigned readers;    /* how many there were in the end, the last time: the next begins with them */
 	size_t next;         /* atomic: items taken */
 	uint64_t bytes_read; /* atomic */
 	int error;           /* atomic: ends everything */
@@ -336,6 +340,7 @@ static int read_all(struct sifting *sifting)
 	sifting->reach_dirs = size_min(REACH_DIRS, descriptors / (2 * (most ? most : 1)));
 	struct order order = {
 		.fixed = sifting->sift->options->threads,
+		.first = sifting->readers,
 		.most = most ? most : 1,
 		.read = read_items,
 		.ctx = sifting,
@@ -343,7 +348,7 @@ static int read_all(struct sifting *sifting)
 	};
 	sifting->next = 0;
 	watch_begin(sifting);
-	order_run(&order);
+	sifting->readers = order_run(&order);
 	watch_end(sifting);
 	return sifting->error;
 }
@@ -482,32 +487,29 @@ static void order_items(struct sifting *sifting)
 
 /* ---- from buckets to items ---- */
 
-struct marking {
-	const struct catalog *catalog;
-	unsigned char *marked; /* a bit for each inode */
-	size_t count;
-};
-
-static int mark_chain(void *ctx, struct inode_id first)
+/* Marks the inodes of buckets from *cursor on, until they are enough for a batch. Returns how many. */
+static size_t mark_batch(const struct bucket_table *table, size_t *cursor, size_t batch, unsigned char *marked)
 {
-	struct marking *marking = ctx;
-	for (uint32_t at = first.v; at != ID_NONE; at = catalog_inode(marking->catalog, (struct inode_id){ at })->chain) {
-		marking->marked[at / 8] |= (unsigned char)(1 << at % 8);
-		marking->count++;
+	size_t count = 0;
+	struct inode_id id;
+	while (count < batch && bucket_next(table, cursor, &id)) {
+		for (; id.v != ID_NONE; id.v = catalog_inode(table->catalog, id)->chain) {
+			marked[id.v / 8] |= (unsigned char)(1 << id.v % 8);
+			count++;
+		}
 	}
-	return 0;
+	return count;
 }
 
-/* Items in the order of the walk, which goes directory by directory. */
-static int gather(struct sifting *sifting, const struct bucket_table *table)
+/* The next batch's items, in the order of the walk, which goes directory by directory. None: all buckets are through. */
+static int gather(struct sifting *sifting, const struct bucket_table *table, size_t *cursor)
 {
-	size_t inodes = sifting->sift->catalog->inodes.count;
+	size_t inodes = sifting->sift->catalog->inodes.count, count = 0;
 	own_free unsigned char *marked = calloc(1, inodes / 8 + 1);
-	struct marking marking = { .catalog = sifting->sift->catalog, .marked = marked };
 	if (!marked)
 		return -ENOMEM;
-	bucket_each(table, mark_chain, &marking);
-	sifting->items = malloc((marking.count + 1) * sizeof(*sifting->items));
+	count = mark_batch(table, cursor, sifting->sift->batch, marked);
+	sifting->items = malloc((count + 1) * sizeof(*sifting->items));
 	if (!sifting->items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < inodes; i++)
@@ -516,19 +518,37 @@ static int gather(struct sifting *sifting, const struct bucket_table *table)
 	return 0;
 }
 
+static int sift_batch(struct sifting *sifting)
+{
+	int r = 0;
+	for (sifting->level = LEVEL_HEAD; !r && sifting->count && sifting->level <= LEVEL_WHOLE; sifting->level++) {
+		order_items(sifting);
+		r = read_all(sifting);
+		drop_unreadable(sifting);
+		if (!r)
+			r = divide(sifting);
+	}
+	return r;
+}
+
 int sift_run(struct sift *sift, const struct bucket_table *table)
 {
 	struct sifting sifting = { .sift = sift };
-	int r = gather(&sifting, table);
-	for (sifting.level = LEVEL_HEAD; !r && sifting.count && sifting.level <= LEVEL_WHOLE; sifting.level++) {
-		order_items(&sifting);
-		r = read_all(&sifting);
-		drop_unreadable(&sifting);
+	size_t cursor = 0;
+	bool more;
+	int r;
+	if (!sift->batch)
+		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
+	do {
+		r = gather(&sifting, table, &cursor);
+		more = sifting.count;
 		if (!r)
-			r = divide(&sifting);
-	}
+			r = sift_batch(&sifting);
+		free(sifting.items);
+		sifting.items = NULL;
+		sifting.count = 0;
+	} while (!r && more);
 	sift->bytes_read += sifting.bytes_read;
-	free(sifting.items);
 	return r;
 }
 

@@ -37,6 +37,7 @@ struct sift {
 	struct manners *manners; /* may be NULL */
 	const struct dlk_options *options;
 	const struct digest_key *key;
+	size_t batch; /* items in memory at once, but for a larger bucket; 0: as suits the number of files */
 	/* filled */
 	VEC(struct sift_member) members;
 	VEC(struct sift_class) classes;

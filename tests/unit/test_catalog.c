@@ -342,19 +342,25 @@ struct gathering {
 	const struct catalog *catalog;
 	uint32_t *bucket_of; /* by inode: the bucket's number, 0 for none */
 	uint32_t buckets;
-	uint32_t stop_at; /* 0: never */
 };
 
-static int gather_bucket(void *ctx, struct inode_id first)
+static void gather_bucket(struct gathering *gathering, struct inode_id first)
 {
-	struct gathering *gathering = ctx;
 	gathering->buckets++;
 	for (uint32_t at = first.v; at != ID_NONE;
 	     at = catalog_inode(gathering->catalog, (struct inode_id){ at })->chain) {
 		ck_assert_msg(!gathering->bucket_of[at], "inode %u is in two buckets", at);
 		gathering->bucket_of[at] = gathering->buckets;
 	}
-	return gathering->stop_at == gathering->buckets ? -ECANCELED : 0;
+}
+
+static void gather_all(struct gathering *gathering, const struct bucket_table *table)
+{
+	size_t cursor = 0;
+	struct inode_id first;
+	while (bucket_next(table, &cursor, &first))
+		gather_bucket(gathering, first);
+	must(!bucket_next(table, &cursor, &first));
 }
 
 struct sized {
@@ -392,7 +398,7 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 		must(bucket_add(&table, id) == 0);
 	}
 	struct gathering gathering = { .catalog = &forest.catalog, .bucket_of = bucket_of };
-	must(bucket_each(&table, gather_bucket, &gathering) == 0);
+	gather_all(&gathering, &table);
 
 	qsort(sized, INODES, sizeof(sized[0]), order_sized);
 	uint32_t groups = 0, keys = 0;
@@ -407,13 +413,9 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 	must(gathering.buckets == groups);
 	must(table.count == keys);
 
-	memset(bucket_of, 0, sizeof(bucket_of));
-	gathering = (struct gathering){ .catalog = &forest.catalog, .bucket_of = bucket_of, .stop_at = 3 };
-	must(bucket_each(&table, gather_bucket, &gathering) == -ECANCELED);
-	must(gathering.buckets == 3);
 	bucket_free(&table);
-	must(bucket_each(&table, gather_bucket, &gathering) == 0);
-	must(gathering.buckets == 3);
+	gather_all(&gathering, &table);
+	must(gathering.buckets == groups);
 	forest_fell(&forest);
 }
 END_TEST

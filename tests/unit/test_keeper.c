@@ -134,13 +134,34 @@ static void naive_assign(enum dlk_keep keep, uint64_t limit, uint32_t *sorted, u
 static struct inode_id members[FILES_MOST];
 static uint32_t keepers[FILES_MOST];
 
+static int by_path(const void *a, const void *b, void *ctx)
+{
+	const struct catalog *catalog = ctx;
+	struct path_id x = { catalog_inode(catalog, *(const struct inode_id *)a)->first_path };
+	struct path_id y = { catalog_inode(catalog, *(const struct inode_id *)b)->first_path };
+	return catalog_path_order(catalog, x, y);
+}
+
+/* Fills `members` in the order of who rather stays, and `keepers` with each one's keeper in that order. */
 static void assign(enum dlk_keep keep, uint64_t limit)
 {
+	struct inode_id paths[FILES_MOST];
+	uint32_t order[FILES_MOST], keeper[FILES_MOST], place[FILES_MOST];
+	memcpy(paths, inodes, sizeof(paths));
+	memset(order, 0xff, sizeof(order));
+	memset(keeper, 0xff, sizeof(keeper));
+	qsort_r(paths, file_count, sizeof(*paths), by_path, &forest.catalog);
+	struct keeper_rules rules = { .keep = keep, .limit = limit };
+	must(!keeper_assign(&forest.catalog, &rules, paths, file_count, order, keeper));
 	for (uint32_t i = 0; i < file_count; i++) {
-		members[i] = inodes[i];
-		keepers[i] = ID_NONE;
+		must(order[i] < file_count);
+		members[i] = paths[order[i]];
+		place[order[i]] = i;
 	}
-	must(!keeper_assign(&forest.catalog, &(struct keeper_rules){ .keep = keep, .limit = limit }, members, file_count, keepers));
+	for (uint32_t i = 0; i < file_count; i++) {
+		must(keeper[order[i]] < file_count);
+		keepers[i] = place[keeper[order[i]]];
+	}
 }
 
 static void check_against_naive(enum dlk_keep keep, uint64_t limit)
@@ -313,24 +334,26 @@ static double time_of(uint32_t count, uint64_t limit)
 	struct mount_facts facts = { .dev = 1 };
 	struct stamp stamp = { .ino = 1, .links = 1 };
 	struct inode_id *singles = malloc(count * sizeof(*singles));
-	uint32_t *keeper = malloc(count * sizeof(*keeper)), id;
+	uint32_t *order = malloc(count * sizeof(*order)), *keeper = malloc(count * sizeof(*keeper)), id;
 	bool fresh;
 	catalog_init(&catalog);
 	must(!catalog_add_root(&catalog, "r", "r", &id) && !catalog_add_domain(&catalog, &facts, &id));
 	must(!catalog_set_dir(&catalog, (struct dir_id){ 0 }, (struct dir_id){ ID_NONE }, 0, "", 0, &stamp, 0));
 	for (uint32_t i = 0; i < count; i++) {
 		char name[16];
-		int length = snprintf(name, sizeof(name), "%08u", (unsigned)(i * UINT32_C(2654435761) % 99999989));
+		int length = snprintf(name, sizeof(name), "%08u", (unsigned)i);
 		stamp.ino = 1 + i;
+		stamp.mtime = (int64_t)(i * UINT32_C(2654435761) % 99999989);
 		must(!catalog_add_file(&catalog, (struct dir_id){ 0 }, name, (size_t)length, &stamp, 0, &singles[i],
 				       &fresh));
 	}
 	double begun = draw_seconds();
-	must(!keeper_assign(&catalog, &(struct keeper_rules){ .limit = limit }, singles, count, keeper));
+	must(!keeper_assign(&catalog, &(struct keeper_rules){ .limit = limit }, singles, count, order, keeper));
 	double took = draw_seconds() - begun;
 	for (uint32_t i = 0; i < count; i++)
-		must(keeper[i] == i - i % limit);
+		must(keeper[order[i]] == order[i - i % limit]);
 	free(singles);
+	free(order);
 	free(keeper);
 	catalog_free(&catalog);
 	return took;

@@ -208,6 +208,7 @@ static void sift_all_ways(void)
 {
 	static struct naive naive;
 	static const unsigned threads[] = { 1, 2, 8, 0 };
+	static const size_t batches[] = { 1, 0, 50, 0 };
 	for (unsigned will_apply = 0; will_apply < 2; will_apply++) {
 		classify_naively(&naive, will_apply);
 		for (size_t t = 0; t < countof(threads); t++) {
@@ -215,6 +216,7 @@ static void sift_all_ways(void)
 			pipeline.options.min_size = 0;
 			pipeline.options.threads = threads[t];
 			pipeline.options.will_apply = will_apply;
+			pipeline.sift.batch = batches[t];
 			ck_assert_int_eq(pipeline_find(&pipeline), 0);
 			ck_assert_int_eq(pipeline_sift(&pipeline), 0);
 			compare_classes(&naive);
