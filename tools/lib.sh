@@ -12,7 +12,7 @@ PATH=$PATH:/usr/sbin:/sbin
 to_build="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev python3"
 # Not insisted on: --apply reads its file with jansson.
 to_build_well="libjansson-dev"
-to_test="check clang compiler-rt strace tmux e2fsprogs xfsprogs btrfs-progs attr acl mount spin"
+to_test="check clang compiler-rt strace tmux e2fsprogs xfsprogs btrfs-progs attr acl mount spin python3-jsonschema"
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -25,6 +25,7 @@ have() {
 	ninja-build) command -v ninja >/dev/null ;;
 	libxxhash-dev) pkg-config --exists libxxhash 2>/dev/null ;;
 	libjansson-dev) pkg-config --exists jansson 2>/dev/null ;;
+	python3-jsonschema) python3 -c 'import jsonschema' 2>/dev/null ;;
 	check) pkg-config --exists check 2>/dev/null ;;
 	compiler-rt) echo 'int main(void) { return 0; }' | clang -fsanitize=address -x c - -o /dev/null 2>/dev/null ;;
 	e2fsprogs) command -v mkfs.ext4 >/dev/null && command -v chattr >/dev/null ;;

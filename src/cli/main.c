@@ -9,10 +9,11 @@
  *	issues     what went wrong, gathered    complain   and told on stderr
  *	survey     where the savings lie
  *	sink_*     the report's forms           out        a stream that remembers write errors
- *	newfile    a file there whole or not
+ *	stream     what is written meanwhile    newfile    a file there whole or not
  *
  * Options are parsed, the library works, and only then something is printed: while it works, files of other programs
- * may be held in leases, and a full pipe must not make them wait. Only the painter writes meanwhile, on its own thread.
+ * may be held in leases, and a full pipe must not make them wait. Only the painter and the
+ * stream write meanwhile, on threads of their own.
  */
 #include "complain.h"
 #include "idle.h"
@@ -24,6 +25,7 @@
 #include "painter.h"
 #include "signals.h"
 #include "sink.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +42,9 @@ struct session {
 	struct issues issues;
 	struct survey survey;
 	struct painter painter;
+	struct stream stream; /* of events; only when `streaming` */
+	struct text line;     /* of the event at hand */
+	bool streaming;
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
@@ -53,10 +58,19 @@ struct session {
 
 /* ---- while the library works ---- */
 
+static void stream_event(struct session *session, const struct dlk_event *event)
+{
+	session->line.count = 0;
+	sink_lines_event(&session->line, event);
+	stream_put(&session->stream, &session->line);
+}
+
 static void observe(void *ctx, const struct dlk_event *event)
 {
 	struct session *session = ctx;
 
+	if (session->streaming)
+		stream_event(session, event);
 	if (event->kind == DLK_EVENT_PHASE || event->kind == DLK_EVENT_PROGRESS) {
 		painter_note(&session->painter, event);
 		return;
@@ -153,6 +167,10 @@ static void work(struct session *session)
 	if (options->plan_to && (session->plan_error = newfile_open(options->plan_to, &session->plan_file)))
 		return;
 	painter_begin(&session->painter, painter_mode(options));
+	session->streaming = options->output == OPTIONS_LINES;
+	options->run.tell_links |= session->streaming;
+	if (session->streaming)
+		stream_begin(&session->stream, STDOUT_FILENO);
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
@@ -258,6 +276,8 @@ static const struct sink_kind *sink_for(const struct options *options)
 
 	if (options->output == OPTIONS_JSON)
 		return &sink_json;
+	if (options->output == OPTIONS_LINES)
+		return &sink_lines;
 	if (options->output == OPTIONS_NAMES)
 		return &sink_names;
 	return options->quiet ? &silent : &sink_text;
@@ -290,6 +310,18 @@ static int visit_member(void *ctx, const struct dlk_set *set, const struct dlk_m
 	return sink->out.error;
 }
 
+/* Events come before all that is only known at the end. */
+static int end_stream(struct session *session)
+{
+	uint64_t lost = 0;
+	int r = stream_end(&session->stream, &lost);
+
+	if (lost)
+		out_complain("%llu lines were lost: nobody read them, and there was no place to keep them",
+			     (unsigned long long)lost);
+	return r ? r : lost ? -ENOBUFS : 0;
+}
+
 /* The report on stdout; the complaints on stderr, after the sets, so that the figures come last. */
 static int print(struct session *session, const struct report *report)
 {
@@ -300,6 +332,9 @@ static int print(struct session *session, const struct report *report)
 		.out = { .fd = STDOUT_FILENO },
 	};
 	bool wants_sets = sink.kind != &sink_text || report->detail;
+
+	if (session->streaming)
+		sink.out.error = end_stream(session);
 
 	if (sink.kind->begin)
 		sink.kind->begin(&sink);
@@ -439,6 +474,7 @@ int main(int argc, char **argv)
 	issues_free(&session.issues);
 	survey_free(&session.survey);
 	text_free(&session.locked);
+	text_free(&session.line);
 	text_free(&problem);
 	return status;
 }

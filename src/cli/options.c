@@ -122,7 +122,7 @@ static int set_output(struct parse *parse, const char *argument UNUSED, int valu
 	struct options *options = parse->options;
 
 	if (options->output != OPTIONS_TEXT && options->output != (enum options_output)value)
-		return refuse(parse, "--json and --print0 cannot both have standard output");
+		return refuse(parse, "--json, --json-lines and --print0 cannot share standard output");
 	options->output = (enum options_output)value;
 	return 0;
 }
@@ -543,6 +543,8 @@ static const struct row rows[] = {
 	{ 'v', "verbose", NULL, set_verbose, 0, TOPIC_REPORT, COMMON, "list every set of equal files; -vv: with inodes" },
 	{ 'q', "quiet", NULL, set_quiet, 0, TOPIC_REPORT, COMMON, "tell errors only" },
 	{ 0, "json", NULL, set_output, OPTIONS_JSON, TOPIC_REPORT, COMMON, "report as one JSON object" },
+	{ 0, "json-lines", NULL, set_output, OPTIONS_LINES, TOPIC_REPORT, LINE,
+	  "one JSON object an event, as they happen" },
 	{ '0', "print0", NULL, set_output, OPTIONS_NAMES, TOPIC_REPORT, LINE,
 	  "print the names replaced only, each ended by NUL" },
 	{ 0, "progress", "[=WHEN]", set_progress, 0, TOPIC_REPORT, LINE,

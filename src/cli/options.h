@@ -8,7 +8,7 @@
 #include "../base/vec.h"
 
 enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_HELP, OPTIONS_VERSION };
-enum options_output { OPTIONS_TEXT, OPTIONS_JSON, OPTIONS_NAMES };
+enum options_output { OPTIONS_TEXT, OPTIONS_JSON, OPTIONS_LINES, OPTIONS_NAMES };
 enum options_when { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
 
 struct options {

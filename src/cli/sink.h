@@ -36,6 +36,7 @@ struct sink {
 	const struct sink_kind *kind;
 	const struct report *report;
 	struct out out;
+	struct text keeper;     /* sink_lines' own */
 	uint64_t sets, members; /* how many were seen; members of the set at hand */
 };
 
@@ -46,6 +47,12 @@ struct sink_kind {
 	void (*end)(struct sink *sink);
 };
 
-extern const struct sink_kind sink_text, sink_json, sink_names;
+extern const struct sink_kind sink_text, sink_json, sink_lines, sink_names;
+
+/* The object of figures, for both forms of JSON. */
+void sink_json_summary(struct text *text, const struct report *report);
+
+/* An event as a line of --json-lines, with its newline. */
+void sink_lines_event(struct text *text, const struct dlk_event *event);
 
 #endif

@@ -99,20 +99,25 @@ static void add_figures(struct text *text, const struct dlk_tally *tally)
 		add_number(text, figures[i].key, figures[i].value);
 }
 
-static void json_begin(struct sink *sink)
+void sink_json_summary(struct text *text, const struct report *report)
 {
-	const struct report *report = sink->report;
-	struct text *text = &sink->out.text;
-
-	text_printf(text, "{\"schema\": 1,\n\"summary\": {\"dry_run\": %s",
-		    report->about == REPORT_DRY_RUN ? "true" : "false");
+	text_printf(text, "{\"dry_run\": %s", report->about == REPORT_DRY_RUN ? "true" : "false");
 	add_bool(text, "complete", report->outcome == REPORT_COMPLETE && !report->out_of_time);
 	add_number(text, "exit_status", (uint64_t)report->exit_status);
 	add_figures(text, report->tally);
 	add_all_apart(text, report->tally);
 	add_number(text, "seconds", (uint64_t)(report->duration_ns / NS_PER_S));
 	add_number(text, "duration_ns", (uint64_t)report->duration_ns);
-	text_puts(text, "},\n\"sets\": [");
+	text_puts(text, "}");
+}
+
+static void json_begin(struct sink *sink)
+{
+	struct text *text = &sink->out.text;
+
+	text_puts(text, "{\"schema\": 1,\n\"summary\": ");
+	sink_json_summary(text, sink->report);
+	text_puts(text, ",\n\"sets\": [");
 }
 
 static void end_set(struct sink *sink)

@@ -101,6 +101,28 @@ const char *words_fate(enum dlk_fate fate)
 	return word ? *word : "other";
 }
 
+const char *words_phase_name(enum dlk_phase phase)
+{
+	static const char *const phases[] = {
+		[DLK_PHASE_WALK] = "walk", [DLK_PHASE_RECOVER] = "recover", [DLK_PHASE_HASH] = "hash",
+		[DLK_PHASE_LINK] = "link", [DLK_PHASE_DONE] = "done",
+	};
+	const char *const *word = AT(phases, phase);
+
+	return word ? *word : "other";
+}
+
+const char *words_event(enum dlk_event_kind kind)
+{
+	static const char *const kinds[] = {
+		[DLK_EVENT_PHASE] = "phase", [DLK_EVENT_PROGRESS] = "progress", [DLK_EVENT_ERROR] = "error",
+		[DLK_EVENT_SKIP] = "skip",   [DLK_EVENT_NOTE] = "note",         [DLK_EVENT_LINKED] = "linked",
+	};
+	const char *const *word = AT(kinds, kind);
+
+	return word ? *word : "other";
+}
+
 const char *words_phase(enum dlk_phase phase)
 {
 	static const char *const phases[] = {

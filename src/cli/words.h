@@ -20,6 +20,8 @@ extern const char *const words_keep[WORDS_KEEP];
 const char *words_stage(enum dlk_stage stage);
 const char *words_reason(enum dlk_reason reason);
 const char *words_fate(enum dlk_fate fate);
+const char *words_phase_name(enum dlk_phase phase);
+const char *words_event(enum dlk_event_kind kind);
 
 /* For people. words_attempt: what failed at a stage, after "cannot" and before the name. */
 const char *words_attempt(enum dlk_stage stage);
