@@ -384,7 +384,7 @@ static const struct {
 	{ "--exclude-regex (a a", "Unmatched" },
 	{ "--exclude-regex (a)\\1 a", "Back references" },
 	{ "--color=blue a", "none of auto" },
-	{ "--json -0 a", "both" },
+	{ "--json -0 a", "--print0" },
 	{ "--recover -n a", "dry-run" },
 	{ "-x \\.git/ a", "-x takes no argument" },
 	{ "-x .*\\.tmp$ a", "--exclude-regex" },
