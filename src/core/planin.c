@@ -120,7 +120,7 @@ static int next_line(struct lines *lines, const char **ret_line, size_t *ret_len
 	int r = 0;
 	for (;;) {
 		size_t have = lines->text.count - lines->at;
-		const char *line = lines->text.at + lines->at;
+		const char *line = have ? lines->text.at + lines->at : "";
 		if (have > looked)
 			end = memchr(line + looked, '\n', have - looked);
 		if (end || (lines->ended && have)) {

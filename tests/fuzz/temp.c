@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct temp untouched = { 1, 2, 3, 4, 5, 6 };
 	struct temp temp = untouched;
-	char again[TEMP_ROOM], *name = malloc(size ? size : 1); /* no NUL behind it */
+	char again[TEMP_ROOM], *name = calloc(1, size ? size : 1); /* no NUL behind it */
 	fuzz_check(name);
 	if (size)
 		memcpy(name, data, size);
