@@ -115,6 +115,9 @@ enum dlk_reason {
 	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
 	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */
 	DLK_REASON_OUT_OF_TIME,    /* a note: max_time was over before all was looked at or linked */
+	DLK_REASON_CACHE_UNUSED,   /* a note: the cache `path` cannot be used, for `error`; the run goes on without */
+	DLK_REASON_CACHE_DAMAGED,  /* a note: the cache `path` was damaged; renamed to `other`, or NULL: parts not used */
+	DLK_REASON_CACHE_UNWRITTEN, /* a note: not all could be written to the cache `path`, for `error`; it is used as it is */
 };
 
 struct dlk_event {
@@ -166,6 +169,7 @@ struct dlk_options {
 	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
+	const char *cache;            /* NULL, or the path of a file for digests and history, made if need be; see below */
 	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
@@ -300,6 +304,33 @@ DLK_API void dlk_plan_free(struct dlk_plan *plan);
  */
 DLK_API int dlk_recover(const struct dlk_options *options, const char *const *paths, size_t count,
 			struct dlk_tally *ret_tally);
+
+/* ---- from night to night ----------------------------------------------------------------------------------- */
+
+/*
+ * With options->cache, digests are remembered in that file by file system, inode number, size, times of modification and birth, so
+ * that the next run reads only what is new. They nominate files for comparison, as all digests do; what is linked is compared.
+ * The file is made with mode 0600. One that others could have written, that is no cache, or that is damaged is told
+ * (DLK_REASON_CACHE_...) and done without, or a damaged one set aside; why, in `error`: EPERM others could have written it,
+ * EMEDIUMTYPE no cache, EPROTO made by a newer version, ENOSYS this library was built without SQLite, or what opening
+ * or writing it failed with. A scan with a cache writes to it also when it will not be applied.
+ *
+ * Each dlk_apply() leaves a row in it.
+ */
+struct dlk_past_run {
+	int64_t started;  /* ns since the epoch */
+	int64_t duration; /* ns, of scan and apply */
+	bool complete;    /* it was not stopped */
+	const char *const *roots; /* the paths, absolute; valid during the call */
+	size_t root_count;
+	uint64_t files_seen, inodes_seen, sets, links_made, inodes_freed, bytes_saved, bytes_read, errors; /* as in dlk_tally */
+};
+
+/*
+ * Visits the runs that `cache` knows of, oldest first. Non-zero ends the iteration and is returned. Errors: -ENOENT there is no such
+ * file; the negatives of those above; -EUCLEAN it is damaged (rows before the damage were visited).
+ */
+DLK_API int dlk_history_each(const char *cache, int (*visit)(void *ctx, const struct dlk_past_run *run), void *ctx);
 
 /* ---- one pair -------------------------------------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 PATH=$PATH:/usr/sbin:/sbin
 
 to_build="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev python3"
-# Not insisted on: --apply reads its file with jansson.
-to_build_well="libjansson-dev"
+# Not insisted on: --apply reads its file with jansson, --cache keeps its own with SQLite.
+to_build_well="libjansson-dev libsqlite3-dev"
 to_test="check clang compiler-rt strace tmux e2fsprogs xfsprogs btrfs-progs attr acl mount spin python3-jsonschema"
 
 say() {
@@ -25,6 +25,7 @@ have() {
 	ninja-build) command -v ninja >/dev/null ;;
 	libxxhash-dev) pkg-config --exists libxxhash 2>/dev/null ;;
 	libjansson-dev) pkg-config --exists jansson 2>/dev/null ;;
+	libsqlite3-dev) pkg-config --exists sqlite3 2>/dev/null ;;
 	python3-jsonschema) python3 -c 'import jsonschema' 2>/dev/null ;;
 	check) pkg-config --exists check 2>/dev/null ;;
 	compiler-rt) echo 'int main(void) { return 0; }' | clang -fsanitize=address -x c - -o /dev/null 2>/dev/null ;;

@@ -35,6 +35,32 @@ static void add_error(struct text *text, const struct issues *issues, size_t num
 	text_printf(text, ": %s", reason_of(cause));
 }
 
+/* Trouble with the cache: the run went on, so it is no error, but whoever wants one wants to know. */
+static void add_cache(struct text *text, const struct issues *issues, size_t number)
+{
+	const struct issue_cause *cause = issues_cause(issues, number);
+
+	text_puts(text, "cache ");
+	add_name(text, issues_path(issues, number));
+	if (cause->reason == DLK_REASON_CACHE_UNUSED) {
+		text_printf(text, " is not used: %s", words_cache_trouble(cause->error));
+	} else if (cause->reason == DLK_REASON_CACHE_UNWRITTEN) {
+		text_printf(text, " is used as it is, and not all is remembered: %s", words_cache_trouble(cause->error));
+	} else if (issues_other(issues, number)) {
+		text_puts(text, " was damaged: it is now ");
+		text_add_quoted(text, issues_other(issues, number));
+		text_puts(text, ", and a new one was begun");
+	} else {
+		text_puts(text, " is damaged in places, which are not used");
+	}
+}
+
+static bool about_cache(const struct issue_cause *cause)
+{
+	return cause->reason == DLK_REASON_CACHE_UNUSED || cause->reason == DLK_REASON_CACHE_DAMAGED ||
+	       cause->reason == DLK_REASON_CACHE_UNWRITTEN;
+}
+
 static void add_urgent(struct text *text, const struct issues *issues, size_t number)
 {
 	enum dlk_reason reason = issues_cause(issues, number)->reason;
@@ -61,7 +87,9 @@ void complain_issues(const struct issues *issues)
 		const struct issue_cause *cause = issues_cause(issues, i);
 
 		text.count = 0;
-		if (issues_urgent(cause->reason))
+		if (about_cache(cause))
+			add_cache(&text, issues, i);
+		else if (issues_urgent(cause->reason))
 			add_urgent(&text, issues, i);
 		else if (cause->kind == DLK_EVENT_ERROR)
 			add_error(&text, issues, i);

@@ -6,7 +6,9 @@
 
 bool issues_urgent(enum dlk_reason reason)
 {
-	return reason == DLK_REASON_KEPT_ASIDE || reason == DLK_REASON_LEFTOVER || reason == DLK_REASON_LATE_OPENER;
+	return reason == DLK_REASON_KEPT_ASIDE || reason == DLK_REASON_LEFTOVER || reason == DLK_REASON_LATE_OPENER ||
+	       reason == DLK_REASON_CACHE_UNUSED || reason == DLK_REASON_CACHE_DAMAGED ||
+	       reason == DLK_REASON_CACHE_UNWRITTEN;
 }
 
 /* The offset of a copy of the name; 0 for none. */

@@ -10,12 +10,15 @@
  *	survey     where the savings lie
  *	sink_*     the report's forms           out        a stream that remembers write errors
  *	stream     what is written meanwhile    newfile    a file there whole or not
+ *	cachefile  where the cache is           history    what past runs freed
  *
  * Options are parsed, the library works, and only then something is printed: while it works, files of other programs
  * may be held in leases, and a full pipe must not make them wait. Only the painter and the
  * stream write meanwhile, on threads of their own.
  */
+#include "cachefile.h"
 #include "complain.h"
+#include "history.h"
 #include "idle.h"
 #include "issues.h"
 #include "metrics.h"
@@ -26,6 +29,7 @@
 #include "signals.h"
 #include "sink.h"
 #include "stream.h"
+#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +56,7 @@ struct session {
 	bool out_of_time;
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
+	struct text cache; /* its path, when nobody said where */
 	int plan_error;  /* why a plan could not be opened or written */
 	int64_t duration_ns;
 };
@@ -439,14 +444,55 @@ static void be_idle(const struct options *options)
 		out_say(OUT_WARNING, "cannot give way to other programs: %s", strerror(-r));
 }
 
+/* Where the cache is, if one is wanted and nobody said. Without a place the run goes on without. */
+static int find_cache(struct session *session)
+{
+	struct options *options = &session->options;
+	int r;
+
+	if (options->run.cache || (!options->cache && options->verb != OPTIONS_HISTORY))
+		return 0;
+	r = cachefile_path(&session->cache);
+	if (r == -ENOENT)
+		out_complain("no place for the cache: HOME is not set; --cache=FILE says where");
+	if (r)
+		return r;
+	if (options->verb != OPTIONS_HISTORY)
+		cachefile_make_place(session->cache.at);
+	options->run.cache = session->cache.at;
+	return 0;
+}
+
+static int history(const struct session *session)
+{
+	const struct options *options = &session->options;
+	struct text name = { 0 };
+	int r;
+
+	if (!options->run.cache)
+		return STATUS_USAGE;
+	r = history_print(options->run.cache, options->output == OPTIONS_JSON);
+	text_add_quoted(&name, options->run.cache);
+	if (r && !name.failed)
+		out_complain("history of %s: %s", name.at, words_cache_trouble(r));
+	text_free(&name);
+	return r ? STATUS_TROUBLE : STATUS_DONE;
+}
+
 static int run(struct session *session)
 {
 	const struct options *options = &session->options;
+	int r;
 
 	if (options->verb == OPTIONS_HELP)
 		return print_help(options->help_topic);
 	if (options->verb == OPTIONS_VERSION)
 		return print_version();
+	r = find_cache(session);
+	if (options->verb == OPTIONS_HISTORY)
+		return history(session);
+	if (r == -ENOMEM)
+		out_complain("cache: %s", strerror(-r));
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
 	if (options_advice(options) && !options->quiet)
 		out_say(OUT_WARNING, "%s", options_advice(options));
@@ -475,6 +521,7 @@ int main(int argc, char **argv)
 	survey_free(&session.survey);
 	text_free(&session.locked);
 	text_free(&session.line);
+	text_free(&session.cache);
 	text_free(&problem);
 	return status;
 }

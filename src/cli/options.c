@@ -97,6 +97,16 @@ static int set_plan(struct parse *parse, const char *argument, int applies)
 	return 0;
 }
 
+/* The word alone means the usual place. */
+static int set_cache(struct parse *parse, const char *argument, int wanted)
+{
+	if (argument && !*argument)
+		return refuse_argument(parse, argument, "is no name of a file");
+	parse->options->cache = wanted;
+	parse->options->run.cache = argument;
+	return 0;
+}
+
 static int set_wait(struct parse *parse, const char *argument UNUSED, int value UNUSED)
 {
 	parse->options->run.wait = true;
@@ -486,6 +496,9 @@ static const struct row rows[] = {
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
 	  "only finish or undo what a killed run left" },
 	{ 0, "wait", NULL, set_wait, 0, TOPIC_RUN, LINE, "wait while another run works on the same files" },
+	{ 0, "cache", "[=FILE]", set_cache, 1, TOPIC_RUN, LINE, "remember digests, so that the next run reads less" },
+	{ 0, "no-cache", NULL, set_cache, 0, TOPIC_RUN, LINE, "do not, whatever was said before" },
+	{ 0, "history", NULL, set_verb, OPTIONS_HISTORY, TOPIC_RUN, LINE, "show what runs with --cache freed" },
 	{ 'j', "threads", "N", set_threads, 0, TOPIC_RUN, LINE, "use N threads; 0 or auto: as many as pay (default)" },
 	{ 0, "max-time", "DUR", set_max_time, 0, TOPIC_RUN, LINE,
 	  "end by then, as in 90m or 2h; most savings first" },
@@ -809,6 +822,8 @@ static int check(struct parse *parse)
 		return refuse(parse, "--recover changes what a killed run left: it cannot be a --dry-run");
 	if (options->run.min_size > options->run.max_size)
 		return refuse(parse, "no file is at least --min-size and at most --max-size");
+	if (options->verb == OPTIONS_HISTORY)
+		return options->paths.count ? refuse(parse, "--history takes no PATH; --cache=FILE says of which cache") : 0;
 	if (!options->paths.count && !options->paths_from_file && !options->plan_from)
 		return refuse(parse, "no PATH given");
 	return 0;

@@ -7,7 +7,7 @@
 #include "../base/text.h"
 #include "../base/vec.h"
 
-enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_HISTORY, OPTIONS_HELP, OPTIONS_VERSION };
 enum options_output { OPTIONS_TEXT, OPTIONS_JSON, OPTIONS_LINES, OPTIONS_NAMES };
 enum options_when { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
 
@@ -19,6 +19,7 @@ struct options {
 	unsigned verbose; /* how many -v */
 	enum options_output output;
 	enum options_when color, progress;
+	bool cache;             /* with one, in run.cache or in the usual place */
 	const char *plan_to;   /* --plan: written instead of linking; NULL: none */
 	const char *plan_from; /* --apply: carried out instead of a scan; NULL: none */
 	bool idle;

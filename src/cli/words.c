@@ -2,6 +2,10 @@
 /* words.c - the words of the public header's enums */
 #include "words.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 const char *const words_respect[DLK_RESPECT_WORDS] = { "owner", "mode", "xattr", "time", "name", "dir" };
 
 const char *const words_keep[WORDS_KEEP] = {
@@ -49,6 +53,9 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_LEFTOVER] = { "leftover", "left over from an interrupted run" },
 	[DLK_REASON_LATE_OPENER] = { "late_opener", "opened at the last moment" },
 	[DLK_REASON_RECOVERED] = { "recovered", "finished or undone" },
+	[DLK_REASON_CACHE_UNUSED] = { "cache_unused", "the cache could not be used" },
+	[DLK_REASON_CACHE_DAMAGED] = { "cache_damaged", "the cache was damaged" },
+	[DLK_REASON_CACHE_UNWRITTEN] = { "cache_unwritten", "the cache could not be written" },
 	[DLK_REASON_OUTSIDE] = { "outside", "outside of the plan's roots" },
 	[DLK_REASON_NO_PLAN] = { "no_plan", "no line of a plan" },
 	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },
@@ -121,6 +128,28 @@ const char *words_event(enum dlk_event_kind kind)
 	const char *const *word = AT(kinds, kind);
 
 	return word ? *word : "other";
+}
+
+const char *words_cache_trouble(int error)
+{
+	switch (abs(error)) {
+	case EPERM:
+		return "somebody else could have written or replaced it";
+	case EMEDIUMTYPE:
+		return "it is not a cache of this program";
+	case EPROTO:
+		return "it was made by a newer version of this program";
+	case ENOSYS:
+		return "this program was built without SQLite";
+	case EBUSY:
+		return "another run keeps it locked";
+	case EUCLEAN:
+		return "it is damaged";
+	case EROFS:
+		return "it cannot be written to";
+	default:
+		return strerror(abs(error));
+	}
 }
 
 const char *words_phase(enum dlk_phase phase)

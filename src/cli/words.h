@@ -27,6 +27,8 @@ const char *words_event(enum dlk_event_kind kind);
 const char *words_attempt(enum dlk_stage stage);
 const char *words_because(enum dlk_reason reason);
 const char *words_phase(enum dlk_phase phase);
+/* Why a cache is not used: an errno of either sign. */
+const char *words_cache_trouble(int error);
 
 /* Appends the words of the bits set in `respect`, with what stands between them. */
 void words_add_respect(struct text *text, unsigned respect, const char *between);

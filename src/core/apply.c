@@ -188,6 +188,16 @@ static void name_free(struct name *name)
 	free(name);
 }
 
+/* The link moved the keeper's ctime: the cache is to know it by the new one, or each link would make it look touched. */
+static void remember_keeper(struct worker *worker, struct candidate *keeper)
+{
+	struct stamp now;
+	if (!worker->plan->cache || stamp_fd(keeper->fd, &now) || !stamp_same_version(&now, &keeper->stamp))
+		return;
+	cache_linked(worker->plan->cache, (struct inode_id){ keeper->inode }, keeper->ctime, &now);
+	keeper->ctime = now.ctime;
+}
+
 /* What became of one name; called by core/replace.c exactly once for each. */
 static void name_done(void *ctx, const struct replace_place *place, const struct proof *proof,
 		      const struct replace_outcome *outcome)
@@ -197,6 +207,7 @@ static void name_done(void *ctx, const struct replace_place *place, const struct
 	if (outcome->result == REPLACE_LINKED) {
 		worker->plan->fates[name->path.v] = DLK_FATE_LINKED;
 		cached_join(&proof_keeper(proof)->cached, &proof_target(proof)->cached);
+		remember_keeper(worker, proof_keeper(proof));
 		if (outcome->weaker)
 			__atomic_add_fetch(&worker->plan->tally.weaker, 1, __ATOMIC_RELAXED);
 		tell_linked_name(worker, name, proof);
@@ -237,8 +248,10 @@ static int open_inode(struct worker *worker, struct inode_id id, struct candidat
 		candidate_unref(*ret);
 		r = -ESTALE;
 	}
-	if (!r)
+	if (!r) {
 		(*ret)->inode = id.v;
+		(*ret)->ctime = (*ret)->stamp.ctime;
+	}
 	*ret_reason = DLK_REASON_NONE;
 	if (r == -EAGAIN)
 		*ret_reason = DLK_REASON_IN_USE;
@@ -410,6 +423,15 @@ static void set_aside(struct worker *worker, struct inode_id id)
 		stop_all(worker->apply, r);
 }
 
+/* Their digests agreed and their bytes do not: what is remembered of one of them is wrong. */
+static void forget_unequal(struct worker *worker, const struct candidate *keeper, const struct candidate *target)
+{
+	const struct candidate *pair[] = { keeper, target };
+	for (size_t i = 0; i < countof(pair) && worker->plan->cache; i++)
+		if (!pair[i]->error && !pair[i]->spoiled)
+			cache_forget(worker->plan->cache, (struct inode_id){ pair[i]->inode });
+}
+
 /* Targets that were compared with the keeper, each replaced when it is proven. */
 static void link_wave(struct worker *worker, struct candidate **keeper, const struct inode_id *inodes,
 		      struct candidate **targets, size_t count)
@@ -419,6 +441,8 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 		if (!targets[i])
 			continue;
 		int r = confirm_prove(&worker->confirm, *keeper, targets[i], &proof);
+		if (r == -EILSEQ)
+			forget_unequal(worker, *keeper, targets[i]);
 		if (r == -ENOMEM)
 			stop_all(worker->apply, r);
 		else if (r)
@@ -641,12 +665,33 @@ static void tell_left_out(struct worker *worker, const struct open_class *class)
 	}
 }
 
+/*
+ * Who turned out equal to whom is remembered: the next run need not compare them. Only of files that could not change meanwhile, and
+ * that nobody touched in the tick they were read.
+ */
+static void remember_comparison(struct worker *worker, const struct open_class *class, const bool *keep)
+{
+	struct cache *cache = worker->plan->cache;
+	uint64_t comparison = cache ? cache_comparison(cache) : 0;
+	for (size_t i = 0; i < class->count && cache; i++) {
+		const struct candidate *file = class->files[i];
+		struct stamp now;
+		size_t first = 0;
+		if (!file || !keep[i] || !confirm_equal(file, file) || stamp_fd(file->fd, &now) ||
+		    !stamp_untouched(&now, &file->stamp))
+			continue;
+		while (!class->files[first] || !confirm_equal(class->files[first], file))
+			first++;
+		cache_put(cache, class->inodes[i], CACHE_EQUALS, &(struct digest){ comparison, first });
+	}
+}
+
 static void apply_class(struct worker *worker, const struct sift_class *found)
 {
 	struct dlk_plan *plan = worker->plan;
 	struct open_class class = { .count = found->count };
 	struct candidate *open[SIFT_UNDECIDED];
-	bool done[SIFT_UNDECIDED] = { false };
+	bool done[SIFT_UNDECIDED] = { false }, keep[SIFT_UNDECIDED] = { false };
 	size_t opened = 0;
 	for (size_t i = 0; i < class.count; i++) {
 		class.members[i] = plan->sift.members.at[found->first + i];
@@ -655,6 +700,7 @@ static void apply_class(struct worker *worker, const struct sift_class *found)
 	for (size_t i = 0; i < class.count; i++) {
 		enum dlk_reason reason;
 		struct path_id path = { catalog_inode(&plan->catalog, class.inodes[i])->first_path };
+		keep[i] = plan->cache && cache_may_keep(plan->cache, class.inodes[i]);
 		int r = open_inode(worker, class.inodes[i], &class.files[i], &reason);
 		if (!r)
 			open[opened++] = class.files[i];
@@ -664,8 +710,10 @@ static void apply_class(struct worker *worker, const struct sift_class *found)
 			leave_name(worker, path, DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
 	}
 	int r = confirm_compare(&worker->confirm, open, opened);
-	if (!r)
+	if (!r) {
 		tell_left_out(worker, &class);
+		remember_comparison(worker, &class, keep);
+	}
 	for (size_t i = 0; i < class.count && !r; i++)
 		if (class.files[i] && !done[i])
 			r = link_group(worker, &class, i, done);
@@ -984,7 +1032,32 @@ static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
 	return false;
 }
 
-static int finish(struct apply *apply)
+/* What was done goes into the history, and all that was found out into the cache. */
+static void remember_run(struct dlk_plan *plan, int result)
+{
+	const struct dlk_tally *tally = &plan->tally;
+	struct dlk_past_run run = {
+		.started = plan->started,
+		.duration = sys->now() - plan->begun,
+		.complete = !result,
+		.roots = (const char *const *)plan->asked.at,
+		.root_count = plan->asked.count,
+		.files_seen = tally->files_seen,
+		.inodes_seen = tally->inodes_seen,
+		.sets = tally->sets,
+		.links_made = tally->links_made,
+		.inodes_freed = tally->inodes_freed,
+		.bytes_saved = tally->bytes_saved,
+		.bytes_read = tally->bytes_read,
+		.errors = tally->errors,
+	};
+	if (!plan->cache)
+		return;
+	cache_flush(plan->cache);
+	cache_add_run(plan->cache, &run);
+}
+
+static int finish(struct apply *apply, int result)
 {
 	struct dlk_plan *plan = apply->plan;
 	int r = plan_gather_shared(plan);
@@ -994,6 +1067,7 @@ static int finish(struct apply *apply)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
 	if (plan->tally.weaker)
 		tell_note(&plan->tell, DLK_REASON_WEAKER, NULL, NULL);
+	remember_run(plan, result ? result : r);
 	tell_phase(&plan->tell, DLK_PHASE_DONE);
 	return r;
 }
@@ -1021,7 +1095,7 @@ int dlk_apply(struct dlk_plan *plan)
 	}
 	if (manners_was_cut(&plan->manners))
 		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
-	int finished = finish(&apply);
+	int finished = finish(&apply, r);
 	apply_free(&apply);
 	return r ? r : finished;
 }

@@ -39,6 +39,7 @@ struct candidate {
 	uint64_t round;         /* of the comparison it took part in last; 0: none */
 	uint32_t group;         /* candidates of one round and one group are equal */
 	uint32_t inode;         /* the caller's: which inode of the catalog it is */
+	int64_t ctime;          /* the caller's */
 	void *owner;            /* the caller's */
 };
 

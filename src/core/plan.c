@@ -30,6 +30,8 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	pthread_mutex_init(&plan->mutex, NULL);
 	tell_init(&plan->tell, options, &plan->tally);
 	manners_begin(&plan->manners, options);
+	plan->started = sys->wall();
+	plan->begun = sys->now();
 	int r = digest_key_make(&plan->key);
 	if (!r)
 		r = rule_compile(options, &plan->rule);
@@ -44,6 +46,10 @@ void dlk_plan_free(struct dlk_plan *plan)
 {
 	if (!plan)
 		return;
+	cache_close(plan->cache);
+	for (size_t i = 0; i < plan->asked.count; i++)
+		free(plan->asked.at[i]);
+	vec_free(&plan->asked);
 	lock_free(plan->lock);
 	sift_free(&plan->sift);
 	roots_free(&plan->roots);
@@ -57,6 +63,60 @@ void dlk_plan_free(struct dlk_plan *plan)
 	tell_free(&plan->tell);
 	pthread_mutex_destroy(&plan->mutex);
 	free(plan);
+}
+
+/* ---- from run to run ---- */
+
+static uint64_t fold(uint64_t sum, const char *text)
+{
+	struct digest digest;
+	static const struct digest_key key; /* the sum must be the same in every run; nothing depends on its being hard to guess */
+	digest_bytes(&key, text, strlen(text), &digest);
+	return mix64(sum ^ digest.low);
+}
+
+/* The paths as they were given, made absolute: what symlinks they lead through is the user's affair. */
+static int take_asked(struct dlk_plan *plan, const char *const *paths, size_t count)
+{
+	own_free char *here = get_current_dir_name();
+	for (size_t i = 0; i < count; i++) {
+		struct text text = { 0 };
+		if (*paths[i] != '/' && here)
+			text_printf(&text, "%s/", strcmp(here, "/") ? here : "");
+		text_puts(&text, paths[i]);
+		if (text.failed || vec_push(&plan->asked, text.at)) {
+			text_free(&text);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* One number for the roots and for all that selects files below them. */
+static uint64_t sum_asked(const struct dlk_plan *plan)
+{
+	const struct dlk_options *options = &plan->options;
+	uint64_t sum = mix64(options->min_size) ^ options->max_size;
+	sum = mix64(sum ^ (uint64_t)options->max_depth << 1 ^ options->one_file_system);
+	for (size_t i = 0; i < plan->asked.count; i++)
+		sum = fold(sum, plan->asked.at[i]);
+	for (size_t i = 0; i < options->filter_count; i++)
+		sum = fold(sum + options->filters[i].verdict + 1, options->filters[i].pattern);
+	return sum;
+}
+
+int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count)
+{
+	if (!plan->options.cache)
+		return 0;
+	int r = take_asked(plan, paths, count);
+	if (!r)
+		r = cache_open(plan->options.cache, &plan->tell, &plan->catalog, &plan->cache);
+	if (!r && plan->cache) {
+		plan->key = *cache_key(plan->cache);
+		cache_set_roots(plan->cache, sum_asked(plan));
+	}
+	return r;
 }
 
 /* A member of a class with all that the policy may ask of it. */

@@ -39,6 +39,9 @@ struct dlk_plan {
 	struct digest_key key; /* random, this plan's own */
 	struct sift sift; /* undecided classes live on in it until they are applied */
 	struct lock *lock; /* NULL for a dry run */
+	struct cache *cache; /* NULL: none; its key is the plan's */
+	VEC(char *) asked; /* with a cache: the paths that were given, absolute */
+	int64_t started, begun; /* by the calendar, and by the clock that only goes on */
 	VEC(struct inode_id) members;
 	VEC(struct plan_set) sets;
 	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
@@ -51,6 +54,9 @@ struct dlk_plan {
 
 /* An empty plan with a policy compiled and a key of its own, for dlk_plan_free. -EINVAL, -ENOMEM, errors of random numbers. */
 MUST_CHECK int plan_new(const struct dlk_options *options, struct dlk_plan **ret);
+
+/* Opens the cache that the options name, if it can be used. `paths` are those that were given. -ENOMEM. */
+MUST_CHECK int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count);
 
 /*
  * Adds the sets of a class whose files are equal in every byte. *ret_first, *ret_count: the sets it made (in plan->sets). To

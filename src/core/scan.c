@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "plan.h"
 #include "recover.h"
+#include "store.h"
 #include "walk.h"
 
 void dlk_options_init(struct dlk_options *ret)
@@ -31,12 +32,17 @@ struct scan {
 	struct walk walk;
 };
 
-static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp UNUSED)
+static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp)
 {
 	struct scan *scan = ctx;
 	struct dlk_plan *plan = scan->plan;
 	plan->tally.inodes_seen++;
 	plan->tally.bytes_seen += catalog_inode(&plan->catalog, id)->size;
+	if (plan->cache) {
+		int r = cache_note(plan->cache, id, stamp);
+		if (r || cache_is(plan->cache, stamp))
+			return r;
+	}
 	return bucket_add(&scan->buckets, id);
 }
 
@@ -92,9 +98,16 @@ static int sift(struct scan *scan)
 	plan->sift.manners = &plan->manners;
 	plan->sift.options = &plan->options;
 	plan->sift.key = &plan->key;
+	plan->sift.cache = plan->cache;
 	tell_phase(&plan->tell, DLK_PHASE_HASH);
-	int r = sift_run(&plan->sift, &scan->buckets);
+	int r = plan->cache ? cache_begin(plan->cache) : 0;
+	if (!r)
+		r = sift_run(&plan->sift, &scan->buckets);
 	plan->tally.bytes_read += plan->sift.bytes_read;
+	if (!r && plan->cache && !plan->tally.errors && !manners_limits_time(&plan->manners))
+		cache_prune(plan->cache);
+	if (plan->cache)
+		cache_flush(plan->cache);
 	return r;
 }
 
@@ -127,6 +140,8 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 				   count, plan->options.isolate, &plan->roots);
 	if (!r && apply)
 		r = lock_take(&plan->catalog, &scan->plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+	if (!r)
+		r = plan_remember(plan, paths, count);
 	if (!r)
 		r = walk(scan, false);
 	if (!r && apply)
@@ -185,6 +200,19 @@ int dlk_recover(const struct dlk_options *options, const char *const *paths, siz
 	if (!r)
 		*ret_tally = plan->tally;
 	dlk_plan_free(plan);
+	return r;
+}
+
+/* ---- history ---- */
+
+int dlk_history_each(const char *cache, int (*visit)(void *ctx, const struct dlk_past_run *run), void *ctx)
+{
+	struct store *store;
+	int r = store_open(cache, STORE_READ, NULL, 0, &store);
+	if (r)
+		return r;
+	r = store_each_run(store, visit, ctx);
+	store_close(store);
 	return r;
 }
 

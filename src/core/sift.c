@@ -29,7 +29,11 @@ enum {
 
 #define DROPPED ID_NONE
 
-enum level { LEVEL_HEAD, LEVEL_TAIL, LEVEL_WHOLE };
+/* The first three are parts of enum cache_part. LEVEL_XATTRS: of files whose bytes are known from the cache, attributes only. */
+enum level { LEVEL_HEAD, LEVEL_TAIL, LEVEL_WHOLE, LEVEL_XATTRS };
+_Static_assert((int)LEVEL_TAIL == CACHE_TAIL && (int)LEVEL_WHOLE == CACHE_WHOLE, "levels are parts");
+
+#define XATTRS_UNKNOWN 2 /* a digest of attributes is odd, or 0 for none */
 
 struct item {
 	uint32_t inode;  /* DROPPED: cannot be read, or stands in a class already */
@@ -41,6 +45,7 @@ struct sifting {
 	struct sift *sift;
 	struct item *items;
 	size_t count;
+	size_t known;        /* the first so many need not be read at this level */
 	enum level level;
 	size_t reach_dirs;   /* directories a reader may keep open */
 	unsigned readers;    /* how many there were in the end, the last time: the next begins with them */
@@ -94,13 +99,15 @@ static uint64_t bytes_held(const struct catalog_inode *inode)
 static void tell_how_far(struct sifting *sifting)
 {
 	uint64_t read = __atomic_load_n(&sifting->bytes_read, __ATOMIC_RELAXED) - sifting->read_before;
+	if (sifting->level == LEVEL_XATTRS)
+		return; /* no content is read */
 	tell_progress(sifting->sift->tell,
 		      &(struct dlk_event){
 			      .kind = DLK_EVENT_PROGRESS,
 			      .phase = DLK_PHASE_HASH,
 			      .step = sifting->level + 1,
 			      .done = __atomic_load_n(&sifting->done, __ATOMIC_RELAXED),
-			      .total = sifting->count,
+			      .total = sifting->count - sifting->known,
 			      .bytes = u64_min(read, sifting->to_read),
 			      .bytes_total = sifting->to_read,
 			      .saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED),
@@ -113,9 +120,9 @@ static void watch_begin(struct sifting *sifting)
 	sifting->done = 0;
 	sifting->read_before = sifting->bytes_read;
 	sifting->to_read = 0;
-	if (!sifting->sift->tell->observe)
+	if (!sifting->sift->tell->observe || sifting->level == LEVEL_XATTRS)
 		return;
-	for (size_t i = 0; i < sifting->count; i++)
+	for (size_t i = sifting->known; i < sifting->count; i++)
 		sifting->to_read += bytes_to_read(sifting->level, item_inode(sifting, &sifting->items[i]));
 	if (sifting->level == LEVEL_WHOLE) {
 		for (sifting->seen_mask = 1; sifting->seen_mask < 2 * sifting->count;)
@@ -196,12 +203,24 @@ static int read_whole(struct reader *reader, int fd, const struct catalog_inode 
 	return r;
 }
 
-static int read_level(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item)
+/* What was read of an item goes into the cache as it is, before it is chained or marked. */
+static void remember(struct sifting *sifting, const struct item *item, const struct digest *digest, bool xattrs)
+{
+	struct inode_id inode = { item->inode };
+	if (sifting->level != LEVEL_XATTRS)
+		cache_put(sifting->sift->cache, inode, (enum cache_part)sifting->level, digest);
+	if (xattrs)
+		cache_put_xattrs(sifting->sift->cache, inode, item->xattrs);
+}
+
+static int read_level(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item, bool keep)
 {
 	enum level level = reader->sifting->level;
 	struct digest digest;
-	int r;
-	if (level == LEVEL_HEAD && !small(inode->size)) {
+	int r = 0;
+	if (level == LEVEL_XATTRS) {
+		digest = item->digest;
+	} else if (level == LEVEL_HEAD && !small(inode->size)) {
 		sys->fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* else the kernel reads far ahead for one page */
 		r = read_part(reader, fd, 0, SIFT_END, &digest);
 	} else if (level == LEVEL_HEAD) {
@@ -212,11 +231,15 @@ static int read_level(struct reader *reader, int fd, const struct catalog_inode 
 	} else {
 		r = read_whole(reader, fd, inode, &digest);
 	}
-	if (!r && (level == LEVEL_WHOLE || small(inode->size)))
+	bool last = level >= LEVEL_WHOLE || small(inode->size);
+	if (!r && last)
 		r = read_xattrs(reader, fd, &item->xattrs);
-	if (!r)
-		item->digest = level == LEVEL_HEAD ? digest : digest_chain(item->digest, digest);
-	return r;
+	if (r)
+		return r;
+	if (keep)
+		remember(reader->sifting, item, &digest, last);
+	item->digest = level == LEVEL_HEAD || level == LEVEL_XATTRS ? digest : digest_chain(item->digest, digest);
+	return 0;
 }
 
 /* Opens the first of the inode's names that leads somewhere. */
@@ -251,14 +274,14 @@ static void mark_bucket(struct sifting *sifting, const struct catalog_inode *ino
 }
 
 /* At the pace that was asked for (whole files are read at it by digest_file), and leaving the page cache as it was. */
-static int read_politely(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item)
+static int read_politely(struct reader *reader, int fd, const struct catalog_inode *inode, struct item *item, bool keep)
 {
 	struct manners *manners = reader->sifting->sift->manners;
 	struct cached cached = { 0 };
 	uint64_t before = reader->bytes;
 	if (manners_spares_cache(manners))
 		cached_note(fd, inode->size, &cached);
-	int r = read_level(reader, fd, inode, item);
+	int r = read_level(reader, fd, inode, item, keep);
 	if (manners_spares_cache(manners))
 		cached_restore(fd, &cached);
 	cached_free(&cached);
@@ -271,10 +294,11 @@ static void read_item(struct reader *reader, struct item *item)
 {
 	struct sifting *sifting = reader->sifting;
 	const struct catalog_inode *inode = item_inode(sifting, item);
+	bool keep = sifting->sift->cache && cache_may_keep(sifting->sift->cache, (struct inode_id){ item->inode });
 	int fd = -1;
 	int r = manners_read_late(sifting->sift->manners) ? -ETIME : open_item(reader, inode, &fd);
 	if (!r)
-		r = read_politely(reader, fd, inode, item);
+		r = read_politely(reader, fd, inode, item, keep);
 	close_fd(&fd);
 	if (r == -ENOMEM || r == -ECANCELED) {
 		__atomic_store_n(&sifting->error, r, __ATOMIC_RELAXED);
@@ -346,7 +370,9 @@ static int read_all(struct sifting *sifting)
 		.ctx = sifting,
 		.tick = tick,
 	};
-	sifting->next = 0;
+	if (sifting->known == sifting->count)
+		return 0;
+	sifting->next = sifting->known;
 	watch_begin(sifting);
 	sifting->readers = order_run(&order);
 	watch_end(sifting);
@@ -433,14 +459,67 @@ static int add_class(struct sifting *sifting, const struct item *items, size_t c
 	return r;
 }
 
+/*
+ * Whether one comparison of an earlier run had all of these large files, alike at both ends, so that it is known who equals whom.
+ * Then their digests become what it found.
+ */
+static bool were_compared(struct sifting *sifting, struct item *items, size_t count)
+{
+	struct digest found[SIFT_UNDECIDED];
+	if (sifting->level != LEVEL_TAIL || count > SIFT_UNDECIDED)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct inode_id inode = { items[i].inode };
+		if (!cache_find(sifting->sift->cache, inode, CACHE_EQUALS, &found[i]) || found[i].low != found[0].low)
+			return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		items[i].digest = found[i];
+	return true;
+}
+
+static bool whole_is_known(struct sifting *sifting, const struct item *items, size_t count)
+{
+	struct digest whole;
+	for (size_t i = 0; i < count; i++)
+		if (!cache_find(sifting->sift->cache, (struct inode_id){ items[i].inode }, CACHE_WHOLE, &whole))
+			return false;
+	return true;
+}
+
+static void recall_xattrs(struct sifting *sifting, struct item *item)
+{
+	if (!cache_find_xattrs(sifting->sift->cache, (struct inode_id){ item->inode }, &item->xattrs))
+		item->xattrs = XATTRS_UNKNOWN;
+}
+
+/* Groups of equals of an earlier comparison. */
+static int add_compared(struct sifting *sifting, struct item *items, size_t count)
+{
+	int r = 0;
+	sort_few(items, count);
+	for (size_t from = 0, to; from < count && !r; from = to) {
+		for (to = from + 1; to < count && digest_equal(&items[from].digest, &items[to].digest);)
+			to++;
+		for (size_t i = from; i < to; i++)
+			recall_xattrs(sifting, &items[i]);
+		if (to - from > 1)
+			r = add_class(sifting, items + from, to - from, true);
+	}
+	return r;
+}
+
 /* A run of items that agree so far: a class, or worth another level, or alone. Returns how many stay items. */
 static int settle(struct sifting *sifting, struct item *items, size_t count, size_t *kept)
 {
 	if (count < 2)
 		return 0;
 	bool whole = sifting->level == LEVEL_WHOLE || small(item_inode(sifting, items)->size);
+	if (!whole && sifting->sift->cache && were_compared(sifting, items, count))
+		return add_compared(sifting, items, count);
 	bool far_enough = sifting->level == LEVEL_TAIL || manners_read_late(sifting->sift->manners);
-	bool enough = far_enough && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED;
+	bool enough = far_enough && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED &&
+		      !(sifting->sift->cache && whole_is_known(sifting, items, count));
 	if (whole || enough)
 		return add_class(sifting, items, count, whole);
 	memmove(&sifting->items[*kept], items, count * sizeof(*items));
@@ -476,13 +555,114 @@ static int order_by_inode_id(const void *a, const void *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
+/* Those that are to be read. */
 static void order_items(struct sifting *sifting)
 {
-	if (sifting->level != LEVEL_HEAD) /* sorted by digest just now; at LEVEL_HEAD they come in this order */
-		qsort(sifting->items, sifting->count, sizeof(*sifting->items), order_by_inode_id);
-	for (size_t i = 0; i < sifting->count; i += STRETCH)
-		qsort_r(sifting->items + i, size_min(STRETCH, sifting->count - i), sizeof(*sifting->items),
-			order_by_ino, sifting);
+	struct item *items = sifting->items + sifting->known;
+	size_t count = sifting->count - sifting->known;
+	if (sifting->level != LEVEL_HEAD || sifting->sift->cache) /* sorted just now; else they come in this order */
+		qsort(items, count, sizeof(*items), order_by_inode_id);
+	for (size_t i = 0; i < count; i += STRETCH)
+		qsort_r(items + i, size_min(STRETCH, count - i), sizeof(*items), order_by_ino, sifting);
+}
+
+/* ---- what is remembered ---- */
+
+/* In the order in which the cache is cheapest. At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
+static void order_for_cache(struct sifting *sifting)
+{
+	for (size_t i = 0; i < sifting->count && sifting->level == LEVEL_HEAD; i++) {
+		const struct catalog_inode *inode = item_inode(sifting, &sifting->items[i]);
+		sifting->items[i].digest.low = (uint64_t)catalog_meta(sifting->sift->catalog, inode)->domain << 56 ^ inode->ino;
+	}
+	if (sifting->level == LEVEL_HEAD)
+		sort_items(sifting->items, sifting->count, 56);
+	else
+		qsort_r(sifting->items, sifting->count, sizeof(*sifting->items), order_by_ino, sifting);
+}
+
+/* True when the item need not be read at this level. */
+static bool recall(struct sifting *sifting, struct item *item)
+{
+	const struct catalog_inode *inode = item_inode(sifting, item);
+	struct digest digest;
+	if (!cache_find(sifting->sift->cache, (struct inode_id){ item->inode }, (enum cache_part)sifting->level, &digest))
+		return false;
+	if (sifting->level == LEVEL_WHOLE || small(inode->size))
+		recall_xattrs(sifting, item);
+	item->digest = sifting->level == LEVEL_HEAD ? digest : digest_chain(item->digest, digest);
+	if (sifting->level == LEVEL_HEAD)
+		mark_bucket(sifting, inode, &item->digest);
+	return true;
+}
+
+/* Those that are known come first. */
+static void recall_items(struct sifting *sifting)
+{
+	sifting->known = 0;
+	if (!sifting->sift->cache)
+		return;
+	order_for_cache(sifting);
+	for (size_t i = 0; i < sifting->count; i++) {
+		struct item item = sifting->items[i];
+		if (!recall(sifting, &item))
+			continue;
+		sifting->items[i] = sifting->items[sifting->known];
+		sifting->items[sifting->known++] = item;
+	}
+}
+
+/* Attributes leave no trace in mtime, so they are read again once somebody touched the file: of those few that have equals. */
+static int gather_unknown(struct sifting *sifting)
+{
+	const struct sift *sift = sifting->sift;
+	size_t count = 0;
+	for (size_t i = 0; i < sift->members.count; i++)
+		count += sift->members.at[i].xattrs == XATTRS_UNKNOWN;
+	free(sifting->items);
+	sifting->items = malloc((count + 1) * sizeof(*sifting->items));
+	if (!sifting->items)
+		return -ENOMEM;
+	sifting->count = sifting->known = 0;
+	for (size_t i = 0; i < sift->members.count; i++)
+		if (sift->members.at[i].xattrs == XATTRS_UNKNOWN)
+			sifting->items[sifting->count++] = (struct item){ .inode = sift->members.at[i].inode.v, .digest = { i, 0 } };
+	return 0;
+}
+
+/* Classes without the members that could not be read. */
+static void drop_members(struct sift *sift)
+{
+	size_t classes = 0;
+	for (size_t c = 0; c < sift->classes.count; c++) {
+		struct sift_class class = sift->classes.at[c];
+		struct sift_member *members = &sift->members.at[class.first];
+		uint32_t kept = 0;
+		for (uint32_t i = 0; i < class.count; i++)
+			if (members[i].inode.v != DROPPED)
+				members[kept++] = members[i];
+		class.count = kept;
+		if (kept > 1)
+			sift->classes.at[classes++] = class;
+	}
+	sift->classes.count = classes;
+}
+
+static int complete_xattrs(struct sifting *sifting)
+{
+	sifting->level = LEVEL_XATTRS;
+	int r = gather_unknown(sifting);
+	if (r || !sifting->count)
+		return r;
+	order_items(sifting);
+	r = read_all(sifting);
+	for (size_t i = 0; i < sifting->count; i++) {
+		const struct item *item = &sifting->items[i];
+		sifting->sift->members.at[item->digest.low].inode.v = item->inode;
+		sifting->sift->members.at[item->digest.low].xattrs = item->xattrs;
+	}
+	drop_members(sifting->sift);
+	return r;
 }
 
 /* ---- from buckets to items ---- */
@@ -522,6 +702,7 @@ static int sift_batch(struct sifting *sifting)
 {
 	int r = 0;
 	for (sifting->level = LEVEL_HEAD; !r && sifting->count && sifting->level <= LEVEL_WHOLE; sifting->level++) {
+		recall_items(sifting);
 		order_items(sifting);
 		r = read_all(sifting);
 		drop_unreadable(sifting);
@@ -548,6 +729,9 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 		sifting.items = NULL;
 		sifting.count = 0;
 	} while (!r && more);
+	if (!r && sift->cache)
+		r = complete_xattrs(&sifting);
+	free(sifting.items);
 	sift->bytes_read += sifting.bytes_read;
 	return r;
 }

@@ -9,12 +9,13 @@
  *
  * Files in a class agree in all that was read. Each level sorts by digest, so a level costs n log n whatever the sizes of the
  * classes. When the result will be applied, small groups of large files are not read whole here: they will be compared
- * byte for byte anyway, and each byte is read once.
+ * byte for byte anyway, and each byte is read once. With a cache, who was unequal then is known by that comparison.
  */
 #ifndef CORE_SIFT_H
 #define CORE_SIFT_H
 
 #include "bucket.h"
+#include "cache.h"
 #include "digest.h"
 #include "manners.h"
 #include "tell.h"
@@ -38,6 +39,7 @@ struct sift {
 	const struct dlk_options *options;
 	const struct digest_key *key;
 	size_t batch; /* items in memory at once, but for a larger bucket; 0: as suits the number of files */
+	struct cache *cache; /* NULL, or what it remembers is not read, and what is read is put there; the key is its */
 	/* filled */
 	VEC(struct sift_member) members;
 	VEC(struct sift_class) classes;

@@ -66,6 +66,17 @@ void tell_note(struct tell *tell, enum dlk_reason reason, const char *path, cons
 	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_NOTE, .reason = reason, .path = path, .other = other }, 1);
 }
 
+void tell_note_error(struct tell *tell, enum dlk_reason reason, const char *path, const char *other, int error)
+{
+	send(tell,
+	     &(struct dlk_event){ .kind = DLK_EVENT_NOTE,
+				  .reason = reason,
+				  .path = path,
+				  .other = other,
+				  .error = abs(error) },
+	     1);
+}
+
 void tell_linked(struct tell *tell, const char *path, const char *keeper)
 {
 	if (tell->observe)

@@ -34,6 +34,8 @@ void tell_refused(struct tell *tell, enum dlk_stage stage, const char *path, enu
 void tell_skip(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason, uint64_t names);
 
 void tell_note(struct tell *tell, enum dlk_reason reason, const char *path, const char *other);
+/* The same with an errno of either sign. It counts as no error. */
+void tell_note_error(struct tell *tell, enum dlk_reason reason, const char *path, const char *other, int error);
 void tell_linked(struct tell *tell, const char *path, const char *keeper);
 void tell_phase(struct tell *tell, enum dlk_phase phase);
 void tell_progress(struct tell *tell, const struct dlk_event *event);
