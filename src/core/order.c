@@ -8,7 +8,7 @@
 #include "../base/pool.h"
 #include "../sys/sys.h"
 
-enum { FIRST = 2, CREWS = 8, TICK_MS = 10, TELL_TICKS = 10 };
+enum { CREWS = 8, TICK_MS = 10, TELL_TICKS = 10, JUDGE_TICKS = 10, FEW_FILES = 8 };
 
 struct crew {
 	struct order *order;
@@ -55,21 +55,98 @@ static bool wait_tick(struct crew *crew)
 	return crew->running > 0;
 }
 
+/* ---- the rule ---- */
+
+static double pace(const struct order_rule *rule, const struct order_tick *tick)
+{
+	return rule->ticks ? (double)(tick->work - rule->work) / rule->ticks : 0;
+}
+
+static void change(struct order_rule *rule, const struct order_tick *tick, unsigned readers)
+{
+	rule->readers = readers;
+	rule->ticks = 0;
+	rule->files = tick->all_files;
+	rule->work = tick->work;
+}
+
+/* Readers wait: twice as many, once there is something to compare with. */
+static void grow(struct order_rule *rule, const struct order_tick *tick)
+{
+	bool known = tick->all_files - rule->files >= FEW_FILES || rule->ticks >= JUDGE_TICKS;
+	if (rule->before <= 0 && !known)
+		return;
+	if (rule->before <= 0)
+		rule->before = pace(rule, tick);
+	change(rule, tick, rule->readers * 2 < rule->most ? rule->readers * 2 : rule->most);
+}
+
+/* The last doubling has had its time. */
+static void judge(struct order_rule *rule, const struct order_tick *tick)
+{
+	rule->after = pace(rule, tick);
+	bool worse = rule->after < rule->before / 2;
+	rule->before = 0;
+	if (!worse || rule->readers <= ORDER_FIRST)
+		return;
+	rule->state = ORDER_RETREATED;
+	change(rule, tick, ORDER_FIRST);
+}
+
+/* Is it faster with few? */
+static void judge_retreat(struct order_rule *rule, const struct order_tick *tick)
+{
+	rule->state = ORDER_SETTLED;
+	if (pace(rule, tick) < rule->after)
+		change(rule, tick, rule->most);
+}
+
+void order_decide(struct order_rule *rule, const struct order_tick *tick)
+{
+	rule->ticks++;
+	if (rule->state == ORDER_RAMPING && tick->switches * 4 > tick->files && rule->readers < rule->most)
+		grow(rule, tick);
+	else if (rule->state == ORDER_RAMPING && rule->before > 0 && rule->ticks >= JUDGE_TICKS)
+		judge(rule, tick);
+	else if (rule->state == ORDER_RETREATED && rule->ticks >= JUDGE_TICKS)
+		judge_retreat(rule, tick);
+}
+
+/* ---- carrying it out ---- */
+
+static void follow(struct crew *crew, struct order_rule *rule)
+{
+	if (rule->readers > crew->readers) {
+		add_readers(crew, rule->readers - crew->readers);
+	} else if (rule->readers < crew->readers) {
+		__atomic_store_n(&crew->order->surplus, crew->readers - rule->readers, __ATOMIC_RELAXED);
+		crew->readers = rule->readers;
+	}
+	rule->readers = crew->readers; /* perhaps fewer could be had */
+}
+
 static void steer(struct crew *crew)
 {
-	uint64_t switches = sys_switches(), finished = 0;
-	for (unsigned tick = 0; wait_tick(crew); tick++) {
+	struct order *order = crew->order;
+	struct order_rule rule = { .readers = crew->readers, .most = order->most };
+	uint64_t switches = sys_switches(), files = 0;
+	for (unsigned n = 0; wait_tick(crew); n++) {
 		uint64_t switches_now = sys_switches();
-		uint64_t finished_now = __atomic_load_n(&crew->order->finished, __ATOMIC_RELAXED);
-		bool waiting = (switches_now - switches) * 4 > finished_now - finished;
-		if (!crew->order->fixed && waiting && crew->readers < crew->order->most)
-			add_readers(crew, crew->readers * 2 <= crew->order->most ? crew->readers :
-										   crew->order->most - crew->readers);
+		struct order_tick tick = {
+			.switches = switches_now - switches,
+			.all_files = __atomic_load_n(&order->finished, __ATOMIC_RELAXED),
+			.work = __atomic_load_n(&order->work, __ATOMIC_RELAXED),
+		};
+		tick.files = tick.all_files - files;
+		if (!order->fixed) {
+			order_decide(&rule, &tick);
+			follow(crew, &rule);
+		}
 		switches = switches_now;
-		finished = finished_now;
-		if (crew->order->tick && tick % TELL_TICKS == TELL_TICKS - 1) {
+		files = tick.all_files;
+		if (order->tick && n % TELL_TICKS == TELL_TICKS - 1) {
 			pthread_mutex_unlock(&crew->mutex);
-			crew->order->tick(crew->order->ctx);
+			order->tick(order->ctx);
 			pthread_mutex_lock(&crew->mutex);
 		}
 	}
@@ -84,7 +161,7 @@ unsigned order_run(struct order *order)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&crew.gone, &monotonic);
 
-	unsigned first = order->fixed ? order->fixed : order->first ? order->first : FIRST;
+	unsigned first = order->fixed ? order->fixed : order->first ? order->first : ORDER_FIRST;
 	pthread_mutex_lock(&crew.mutex);
 	add_readers(&crew, first < order->most ? first : order->most);
 	bool alone = !crew.readers;

@@ -6,6 +6,10 @@
  * "rotational" and are not). Warm, each reader beyond the processors only costs. What tells is how often readers wait: a
  * voluntary context switch. So a run begins with few readers, and every 10 ms their number is doubled while they wait
  * more than once for every four files finished.
+ *
+ * On a disk with a head that rule alone would be wrong: readers wait there as well, and the more of them, the farther the head
+ * travels. So when doublings have halved the pace, the run goes on with few, unless that turns out to be slower still
+ * (another program may have taken the disk meanwhile).
  */
 #ifndef CORE_ORDER_H
 #define CORE_ORDER_H
@@ -19,15 +23,53 @@ struct order {
 	void (*read)(void *ctx, struct order *order); /* a reader: takes work until there is none */
 	void *ctx;
 	void (*tick)(void *ctx); /* NULL, or called now and then on the calling thread */
-	uint64_t finished; /* atomic: files; readers add to it */
+	uint64_t finished; /* atomic: files */
+	uint64_t work;     /* atomic: bytes, and for each file as many as cost what an opening costs */
+	unsigned surplus;  /* atomic: readers that are to leave */
 };
+
+/* What is seen every 10 ms. */
+struct order_tick {
+	uint64_t switches, files; /* in this tick: how often readers waited, files finished */
+	uint64_t all_files, work; /* until now */
+};
+
+/* The rule, apart from threads and clocks. Begins with all zero but `readers` and `most`. */
+struct order_rule {
+	unsigned readers, most;
+	/* Since the number of readers changed: */
+	unsigned ticks;
+	uint64_t files, work; /* as they were then */
+	/* Work a tick, before the doublings that are on trial and after; 0: none is. */
+	double before, after;
+	enum { ORDER_RAMPING, ORDER_RETREATED, ORDER_SETTLED } state;
+};
+
+enum { ORDER_FIRST = 2 /* readers to begin with */ };
+
+/* Takes note of a tick; rule->readers says how many there should be from now on. */
+void order_decide(struct order_rule *rule, const struct order_tick *tick);
 
 /* Runs readers until all have returned. Returns how many there were at the end. */
 unsigned order_run(struct order *order);
 
-static inline void order_finished(struct order *order, uint64_t files)
+/* Asked by a reader between two files: false when it is one too many, and leaves. */
+static inline bool order_stay(struct order *order)
 {
+	unsigned surplus = __atomic_load_n(&order->surplus, __ATOMIC_RELAXED);
+	while (surplus)
+		if (__atomic_compare_exchange_n(&order->surplus, &surplus, surplus - 1, true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+/* Told by a reader now and then. */
+static inline void order_finished(struct order *order, uint64_t files, uint64_t bytes)
+{
+	const uint64_t opening = 64 * 1024;
 	__atomic_add_fetch(&order->finished, files, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&order->work, files * opening + bytes, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -20,6 +20,8 @@
 
 enum {
 	READERS = 64,
+	STREAMS_LEAST = 4,   /* of large files */
+	IN_FLIGHT = 8 << 20, /* bytes of whole files being read at once, beyond that many */
 	TAKE = 16,           /* items a reader takes at once */
 	STRETCH = 4096,      /* items ordered by inode number at once */
 	REACH_DIRS = 64,
@@ -336,14 +338,14 @@ static void read_items(void *ctx, struct order *order)
 	reach_init(&reader.reach, sifting->sift->catalog, sifting->reach_dirs);
 	/* Whole files one at a time: a reader must not sit on fifteen of them while others have none. */
 	size_t take = sifting->level == LEVEL_WHOLE ? 1 : TAKE;
-	while (going_on(sifting)) {
+	while (going_on(sifting) && order_stay(order)) {
 		size_t from = __atomic_fetch_add(&sifting->next, take, __ATOMIC_RELAXED);
 		size_t to = size_min(from + take, sifting->count);
 		if (from >= to)
 			break;
 		for (size_t i = from; i < to; i++)
 			read_item(&reader, &sifting->items[i]);
-		order_finished(order, to - from);
+		order_finished(order, to - from, reader.bytes);
 		__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&sifting->done, to - from, __ATOMIC_RELAXED);
 		reader.bytes = 0;
@@ -357,10 +359,22 @@ static void tick(void *ctx)
 	tell_how_far(ctx);
 }
 
+/* More than a few streams of large files gain nothing anywhere, and on a disk with a head they lose. */
+static unsigned streams(const struct sifting *sifting)
+{
+	uint64_t bytes = 0;
+	if (sifting->level != LEVEL_WHOLE || !sifting->count)
+		return READERS;
+	for (size_t i = 0; i < sifting->count; i++)
+		bytes += bytes_to_read(sifting->level, item_inode(sifting, &sifting->items[i]));
+	uint64_t fit = IN_FLIGHT / (bytes / sifting->count + 1);
+	return (unsigned)u64_min(u64_max(fit, STREAMS_LEAST), READERS);
+}
+
 static int read_all(struct sifting *sifting)
 {
-	unsigned descriptors = sys_descriptors();
-	unsigned most = descriptors / 12 < READERS ? descriptors / 12 : READERS;
+	unsigned descriptors = sys_descriptors(), wanted = streams(sifting);
+	unsigned most = descriptors / 12 < wanted ? descriptors / 12 : wanted;
 	sifting->reach_dirs = size_min(REACH_DIRS, descriptors / (2 * (most ? most : 1)));
 	struct order order = {
 		.fixed = sifting->sift->options->threads,
