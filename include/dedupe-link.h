@@ -87,6 +87,8 @@ enum dlk_stage {
 	DLK_STAGE_SWAP,    /* exchanging it with the target's name */
 	DLK_STAGE_DROP,    /* unlinking the old file, or putting it back */
 	DLK_STAGE_RECOVER, /* finishing or undoing what a dead run left */
+	DLK_STAGE_JOURNAL, /* writing or reading a journal: `path` is NULL or "line N" */
+	DLK_STAGE_UNDO,    /* giving a name a file of its own again */
 	DLK_STAGE_PLAN,    /* reading a plan: `path` is the name refused, or "line N" */
 };
 
@@ -114,6 +116,7 @@ enum dlk_reason {
 	DLK_REASON_TORN,           /* an error: a plan that lacks its last line */
 	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
 	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */
+	DLK_REASON_NO_JOURNAL,     /* the journal could not be written */
 	DLK_REASON_OUT_OF_TIME,    /* a note: max_time was over before all was looked at or linked */
 	DLK_REASON_CACHE_UNUSED,   /* a note: the cache `path` cannot be used, for `error`; the run goes on without */
 	DLK_REASON_CACHE_DAMAGED,  /* a note: the cache `path` was damaged; renamed to `other`, or NULL: parts not used */
@@ -170,6 +173,7 @@ struct dlk_options {
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
 	const char *cache;            /* NULL, or the path of a file for digests and history, made if need be; see below */
+	int journal;                  /* 0, or an open file (for reading and appending) for a line on each name replaced */
 	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
@@ -201,6 +205,7 @@ struct dlk_tally {
 	uint64_t skipped_changed;  /* names */
 	uint64_t skipped_refused;  /* names left for another reason of enum dlk_reason */
 	uint64_t weaker;       /* names replaced without leases */
+	uint64_t restored;     /* names that have a file of their own again: dlk_undo */
 	uint64_t recovered;    /* leftovers of a dead run finished or undone */
 	uint64_t errors;       /* DLK_EVENT_ERROR events */
 	uint64_t domains;      /* file systems or mounts the files lie on */
@@ -331,6 +336,17 @@ struct dlk_past_run {
  * file; the negatives of those above; -EUCLEAN it is damaged (rows before the damage were visited).
  */
 DLK_API int dlk_history_each(const char *cache, int (*visit)(void *ctx, const struct dlk_past_run *run), void *ctx);
+
+/*
+ * Gives each name that a journal tells of a file of its own again, the last line first: a copy with the old owner, mode and
+ * mtime, proven equal, exchanged as dlk_apply() does it. Names that were links of one file become that again. A name that is
+ * no link of its keeper any more, or whose keeper was written to since, is left as it is and counted as changed. A line
+ * that is torn tells of nothing. Of `options`, only observe, stop and wait have an effect.
+ *
+ * `fd` is read to its end. Errors as dlk_scan(); -EBADMSG: no journal, or of a newer version (told); -ENOSYS: built without the
+ * means to read one.
+ */
+DLK_API int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally);
 
 /* ---- one pair -------------------------------------------------------------------------------------------- */
 

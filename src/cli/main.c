@@ -54,6 +54,7 @@ struct session {
 	struct dlk_tally tally;
 	uint64_t errors; /* told until now */
 	bool out_of_time;
+	int journal; /* a descriptor; 0: none */
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
 	struct text cache; /* its path, when nobody said where */
@@ -179,7 +180,9 @@ static void work(struct session *session)
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
-	if (!options->paths.count && !options->plan_from)
+	if (options->undo)
+		session->result = dlk_undo(&options->run, session->journal, &session->tally);
+	else if (!options->paths.count && !options->plan_from)
 		session->result = 0; /* a list of names that was empty: nothing to do */
 	else if (options->verb == OPTIONS_RECOVER)
 		session->result = dlk_recover(&options->run, options->paths.at, options->paths.count, &session->tally);
@@ -218,7 +221,9 @@ static void say_stopped(const struct session *session)
 
 	progress_line(&text, &session->painter.progress);
 	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(signals_stopped()), text.failed ? "working" : text.at,
-		     session->plan ? "what was linked stays linked" : "nothing was linked");
+		     session->options.undo ? "what was undone stays so" :
+		     session->plan	   ? "what was linked stays linked" :
+					     "nothing was linked");
 	text_free(&text);
 }
 
@@ -255,10 +260,10 @@ static void say_result(const struct session *session)
 			out_complain("no PATH could be read");
 		break;
 	case -EBADMSG:
-		out_complain("nothing of the plan was followed");
+		out_complain(session->options.undo ? "nothing was undone" : "nothing of the plan was followed");
 		break;
 	case -ENOSYS:
-		out_complain("this program was built without jansson, which reads plans");
+		out_complain("this program was built without jansson, which reads plans and journals");
 		break;
 	default:
 		out_complain("%s", strerror(-session->result));
@@ -374,13 +379,14 @@ static int report(struct session *session)
 	struct report report = {
 		.tally = &session->tally,
 		.issues = &session->issues,
-		.about = options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
+		.about = options->undo                    ? REPORT_UNDONE
+			 : options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
 			 : options->dry_run               ? REPORT_DRY_RUN
 							  : REPORT_LINKED,
 		.outcome = session->plan_error             ? REPORT_FAILED
 			   : session->result == 0          ? REPORT_COMPLETE
 			   : session->result != -ECANCELED ? REPORT_FAILED
-			   : session->plan                 ? REPORT_STOPPED_LINKING
+			   : session->plan || options->undo ? REPORT_STOPPED_LINKING
 							   : REPORT_STOPPED_EARLY,
 		.detail = options->verbose,
 		.color = wants_color(options),
@@ -479,6 +485,24 @@ static int history(const struct session *session)
 	return r ? STATUS_TROUBLE : STATUS_DONE;
 }
 
+/* Before the work: a journal that cannot be written is no reason to link without one. For its owner's eyes only. */
+static int open_journal(struct session *session)
+{
+	struct options *options = &session->options;
+	int flags = options->undo ? O_RDONLY : O_RDWR | O_APPEND | O_CREAT;
+
+	if (!options->journal || options->dry_run)
+		return 0;
+	session->journal = open(options->journal, flags | O_CLOEXEC | O_NOCTTY, 0600);
+	if (session->journal < 0) {
+		complain_file("open", options->journal, -errno);
+		return -1;
+	}
+	if (!options->undo)
+		options->run.journal = session->journal;
+	return 0;
+}
+
 static int run(struct session *session)
 {
 	const struct options *options = &session->options;
@@ -496,6 +520,8 @@ static int run(struct session *session)
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
 	if (options_advice(options) && !options->quiet)
 		out_say(OUT_WARNING, "%s", options_advice(options));
+	if (open_journal(session))
+		return STATUS_USAGE;
 	signals_watch();
 	be_idle(options);
 	work(session);

@@ -226,6 +226,19 @@ static int set_idle(struct parse *parse, const char *argument UNUSED, int value 
 	return 0;
 }
 
+static int set_journal(struct parse *parse, const char *argument, int value)
+{
+	struct options *options = parse->options;
+
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no name of a file");
+	if (options->journal && options->undo != (value == OPTIONS_UNDO))
+		return refuse(parse, "--journal writes a journal and --undo goes back by one: not both at once");
+	options->journal = argument;
+	options->undo = value == OPTIONS_UNDO;
+	return options->undo ? set_verb(parse, argument, value) : 0;
+}
+
 static int set_metrics(struct parse *parse, const char *argument, int value UNUSED)
 {
 	if (!*argument)
@@ -495,6 +508,9 @@ static const struct row rows[] = {
 	{ 0, "apply", "FILE", set_plan, 1, TOPIC_RUN, LINE, "link what the plan in FILE says and nothing else" },
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
 	  "only finish or undo what a killed run left" },
+	{ 0, "journal", "FILE", set_journal, 0, TOPIC_RUN, LINE, "note in FILE what replaces what, for --undo" },
+	{ 0, "undo", "FILE", set_journal, OPTIONS_UNDO, TOPIC_RUN, LINE,
+	  "give each name in FILE a file of its own again" },
 	{ 0, "wait", NULL, set_wait, 0, TOPIC_RUN, LINE, "wait while another run works on the same files" },
 	{ 0, "cache", "[=FILE]", set_cache, 1, TOPIC_RUN, LINE, "remember digests, so that the next run reads less" },
 	{ 0, "no-cache", NULL, set_cache, 0, TOPIC_RUN, LINE, "do not, whatever was said before" },
@@ -818,13 +834,17 @@ static int check(struct parse *parse)
 		return refuse(parse, "--recover neither makes nor follows plans");
 	if (options->plan_from && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--apply takes no PATH: the plan says where");
+	if (options->undo && (options->verb != OPTIONS_UNDO || options->plan_to || options->plan_from || options->dry_run))
+		return refuse(parse, "--undo goes alone: not with --dry-run, --plan, --apply or --recover");
+	if (options->undo && (options->paths.count || options->paths_from_file))
+		return refuse(parse, "--undo takes no PATH: the journal says where");
 	if (options->verb == OPTIONS_RECOVER && options->dry_run)
 		return refuse(parse, "--recover changes what a killed run left: it cannot be a --dry-run");
 	if (options->run.min_size > options->run.max_size)
 		return refuse(parse, "no file is at least --min-size and at most --max-size");
 	if (options->verb == OPTIONS_HISTORY)
 		return options->paths.count ? refuse(parse, "--history takes no PATH; --cache=FILE says of which cache") : 0;
-	if (!options->paths.count && !options->paths_from_file && !options->plan_from)
+	if (!options->paths.count && !options->paths_from_file && !options->plan_from && !options->undo)
 		return refuse(parse, "no PATH given");
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include "../base/text.h"
 #include "../base/vec.h"
 
-enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_HISTORY, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_verb { OPTIONS_RUN, OPTIONS_RECOVER, OPTIONS_UNDO, OPTIONS_HISTORY, OPTIONS_HELP, OPTIONS_VERSION };
 enum options_output { OPTIONS_TEXT, OPTIONS_JSON, OPTIONS_LINES, OPTIONS_NAMES };
 enum options_when { OPTIONS_AUTO, OPTIONS_ALWAYS, OPTIONS_NEVER };
 
@@ -23,6 +23,8 @@ struct options {
 	const char *plan_to;   /* --plan: written instead of linking; NULL: none */
 	const char *plan_from; /* --apply: carried out instead of a scan; NULL: none */
 	bool idle;
+	const char *journal; /* NULL: none */
+	bool undo;           /* the journal is for going back */
 	const char *metrics; /* NULL: not wanted */
 	struct dlk_options run;
 	VEC(struct dlk_filter) filters; /* run.filters, once parsed */

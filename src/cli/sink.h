@@ -18,7 +18,7 @@ struct report {
 	const struct dlk_tally *tally;
 	const struct issues *issues; /* indexed */
 	const struct survey *survey; /* NULL: there is none */
-	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED } about;
+	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED, REPORT_UNDONE } about;
 	enum {
 		REPORT_COMPLETE,
 		REPORT_STOPPED_LINKING, /* the figures are of what was done until then */

@@ -90,6 +90,7 @@ static void add_figures(struct text *text, const struct dlk_tally *tally)
 		{ "skipped_changed", tally->skipped_changed },
 		{ "skipped_refused", tally->skipped_refused },
 		{ "weaker", tally->weaker },
+		{ "restored", tally->restored },
 		{ "recovered", tally->recovered },
 		{ "errors", tally->errors },
 		{ "domains", tally->domains },

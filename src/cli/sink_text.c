@@ -448,6 +448,14 @@ static void say_recovered(struct sink *sink)
 		  "names that an interrupted run left");
 }
 
+static void say_undone(struct sink *sink)
+{
+	label(sink, "Undone");
+	words_add_count(&sink->out.text, sink->report->tally->restored, "name has", "names have");
+	text_puts(&sink->out.text, sink->report->tally->restored == 1 ? " a file of its own again" : " files of their own again");
+	end_line(sink);
+}
+
 static void say_stopped(struct sink *sink, const char *what)
 {
 	label(sink, "Stopped");
@@ -459,7 +467,9 @@ static void say_figures(struct sink *sink)
 {
 	const struct dlk_tally *tally = sink->report->tally;
 
-	if (sink->report->about != REPORT_RECOVERED) {
+	if (sink->report->about == REPORT_UNDONE) {
+		say_undone(sink);
+	} else if (sink->report->about != REPORT_RECOVERED) {
 		say_seen(sink);
 		say_read(sink);
 		say_domains(sink);

@@ -28,6 +28,8 @@ static const struct stage_words stages[] = {
 	[DLK_STAGE_SWAP] = { "swap", "replace" },
 	[DLK_STAGE_DROP] = { "drop", "remove the old file of" },
 	[DLK_STAGE_RECOVER] = { "recover", "recover" },
+	[DLK_STAGE_JOURNAL] = { "journal", "use the journal:" },
+	[DLK_STAGE_UNDO] = { "undo", "give a file of its own to" },
 	[DLK_STAGE_PLAN] = { "plan", "follow the plan at" },
 };
 
@@ -61,6 +63,7 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },
 	[DLK_REASON_NEWER] = { "newer", "the plan was written by a newer version" },
 	[DLK_REASON_APART] = { "apart", "differing in what must agree" },
+	[DLK_REASON_NO_JOURNAL] = { "no_journal", "the journal could not be written" },
 	[DLK_REASON_OUT_OF_TIME] = { "out_of_time", "the time was up" },
 };
 

@@ -20,6 +20,7 @@
 #include "../sys/extent.h"
 #include "account.h"
 #include "confirm.h"
+#include "journal.h"
 #include "plan.h"
 #include "reach.h"
 #include "replace.h"
@@ -222,6 +223,46 @@ static void name_done(void *ctx, const struct replace_place *place, const struct
 		tell_kept(worker, name, outcome);
 	name_free(name);
 	target_settled(worker, proof_target(proof));
+}
+
+/* ---- the journal ---- */
+
+/* A name is about to be replaced: what it was is written down first. */
+static int record_link(void *ctx, const struct replace_place *place, const struct proof *proof, uint64_t *ret_ticket)
+{
+	struct worker *worker = ctx;
+	struct journal *journal = worker->plan->journal;
+	const struct catalog *catalog = &worker->plan->catalog;
+	const struct name *name = place->cookie;
+	const struct candidate *keeper = proof_keeper(proof), *target = proof_target(proof);
+	struct path_id kept = { catalog_inode(catalog, (struct inode_id){ keeper->inode })->first_path };
+	struct journal_link link = { .kept = &keeper->stamp, .old = &target->stamp };
+	struct text path = { 0 }, other = { 0 };
+	struct xattrs xattrs = { 0 };
+	int r = 0;
+	if (!(worker->plan->options.respect & DLK_RESPECT_XATTR)) {
+		r = xattrs_read(target->fd, &xattrs);
+		link.xattrs = &xattrs;
+	}
+	roots_add_real(catalog, journal_roots(journal), name->path, &path);
+	roots_add_real(catalog, journal_roots(journal), kept, &other);
+	link.path = path.at;
+	link.keeper = other.at;
+	if (!r)
+		r = path.failed || other.failed ? -ENOMEM : journal_add(journal, &link, ret_ticket);
+	if (r)
+		stop_all(worker->apply, r);
+	xattrs_free(&xattrs);
+	text_free(&path);
+	text_free(&other);
+	return r;
+}
+
+static int link_recorded(void *ctx, uint64_t ticket)
+{
+	struct worker *worker = ctx;
+	int r = journal_commit(worker->plan->journal, ticket);
+	return r ? stop_all(worker->apply, r) : 0;
 }
 
 /* ---- opening ---- */
@@ -838,6 +879,8 @@ static int worker_init(struct worker *worker, struct apply *apply)
 	worker->confirm.between = between;
 	worker->confirm.ctx = worker;
 	worker->replacer.done = name_done;
+	worker->replacer.record = apply->plan->journal ? record_link : NULL;
+	worker->replacer.recorded = apply->plan->journal ? link_recorded : NULL;
 	worker->replacer.ctx = worker;
 	return r;
 }
@@ -1092,6 +1135,11 @@ int dlk_apply(struct dlk_plan *plan)
 		lease_signal_end();
 		tell_now(&apply);
 		r = apply.error == -ETIME ? 0 : apply.error;
+	}
+	int unwritten = plan->journal ? journal_error(plan->journal) : 0;
+	if (unwritten) { /* nothing more could be linked, but all that was is true */
+		tell_error(&plan->tell, DLK_STAGE_JOURNAL, NULL, unwritten);
+		r = r == unwritten ? 0 : r;
 	}
 	if (manners_was_cut(&plan->manners))
 		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);

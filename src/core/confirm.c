@@ -165,12 +165,11 @@ static bool stopped(const struct confirm *confirm)
 static int keep_pace(struct comparing *c, uint64_t bytes)
 {
 	struct confirm *confirm = c->confirm;
-	int64_t left = manners_wait(confirm->manners, bytes);
+	int64_t left = manners_wait(confirm->manners, bytes), until = left > 0 ? sys->now() + left : 0;
 	while (left > 0 && !stopped(confirm) && !manners_link_late(confirm->manners)) {
-		int64_t slice = left < LOOK_EVERY * NS_PER_MS ? left : LOOK_EVERY * NS_PER_MS;
-		sys->sleep(slice);
+		sys->sleep(left < LOOK_EVERY * NS_PER_MS ? left : LOOK_EVERY * NS_PER_MS);
 		look_at_leases(c);
-		left -= slice;
+		left = until - sys->now();
 	}
 	if (stopped(confirm))
 		return -ECANCELED;

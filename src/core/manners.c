@@ -3,7 +3,7 @@
  * manners.c - deadlines by the monotonic clock, and a rate that all readers share
  *
  * The rate is kept by one number, the time at which all that was read so far may have been read: each reader moves it on by what it
- * read and waits for it. Nothing is saved up while nobody reads, so there are no bursts.
+ * read and waits for it. Little is saved up while nobody reads, so there are no bursts, but who overslept catches up.
  */
 #include "manners.h"
 
@@ -11,7 +11,10 @@
 
 #include "../sys/sys.h"
 
-enum { SLICE = 50 /* ms: how soon a stop is noticed */ };
+enum {
+	SLICE = 50,  /* ms: how soon a stop is noticed */
+	SAVED = 100, /* ms */
+};
 
 void manners_begin(struct manners *ret, const struct dlk_options *options)
 {
@@ -80,7 +83,7 @@ int64_t manners_wait(struct manners *manners, uint64_t bytes)
 		return 0;
 	int64_t now = sys->now(), due = __atomic_load_n(&manners->due, __ATOMIC_RELAXED), next;
 	do
-		next = (due > now ? due : now) + cost(manners, bytes);
+		next = (due > now - SAVED * NS_PER_MS ? due : now - SAVED * NS_PER_MS) + cost(manners, bytes);
 	while (!__atomic_compare_exchange_n(&manners->due, &due, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	return next - now;
 }
@@ -96,12 +99,11 @@ int manners_pause(struct manners *manners, uint64_t bytes)
 {
 	if (!manners)
 		return 0;
-	int64_t left = manners_wait(manners, bytes);
+	int64_t left = manners_wait(manners, bytes), until = left > 0 ? sys->now() + left : 0;
 	int r = go_on(manners);
 	while (!r && left > 0) {
-		int64_t slice = left < SLICE * NS_PER_MS ? left : SLICE * NS_PER_MS;
-		sys->sleep(slice);
-		left -= slice;
+		sys->sleep(left < SLICE * NS_PER_MS ? left : SLICE * NS_PER_MS);
+		left = until - sys->now();
 		r = go_on(manners);
 	}
 	return r;

@@ -14,6 +14,7 @@
 
 #include "../sys/extent.h"
 #include "account.h"
+#include "journal.h"
 #include "keeper.h"
 #include "lock.h"
 #include "reach.h"
@@ -42,6 +43,16 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	return r;
 }
 
+int plan_begin_journal(struct dlk_plan *plan)
+{
+	if (!plan->options.journal || plan->journal)
+		return 0;
+	int r = journal_begin(plan->options.journal, &plan->catalog, &plan->roots, &plan->journal);
+	if (r)
+		tell_error(&plan->tell, DLK_STAGE_JOURNAL, NULL, r);
+	return r;
+}
+
 void dlk_plan_free(struct dlk_plan *plan)
 {
 	if (!plan)
@@ -50,6 +61,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 	for (size_t i = 0; i < plan->asked.count; i++)
 		free(plan->asked.at[i]);
 	vec_free(&plan->asked);
+	journal_free(plan->journal);
 	lock_free(plan->lock);
 	sift_free(&plan->sift);
 	roots_free(&plan->roots);

@@ -16,6 +16,7 @@
 #include "tell.h"
 
 struct lock;
+struct journal;
 
 struct plan_set {
 	uint64_t first; /* in members: the keeper, then its targets in path order */
@@ -38,6 +39,7 @@ struct dlk_plan {
 	struct dlk_tally tally;
 	struct digest_key key; /* random, this plan's own */
 	struct sift sift; /* undecided classes live on in it until they are applied */
+	struct journal *journal; /* NULL: none is wanted, or not begun */
 	struct lock *lock; /* NULL for a dry run */
 	struct cache *cache; /* NULL: none; its key is the plan's */
 	VEC(char *) asked; /* with a cache: the paths that were given, absolute */
@@ -57,6 +59,9 @@ MUST_CHECK int plan_new(const struct dlk_options *options, struct dlk_plan **ret
 
 /* Opens the cache that the options name, if it can be used. `paths` are those that were given. -ENOMEM. */
 MUST_CHECK int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count);
+
+/* Begins the journal that the options want, unless that is done or none is wanted. Trouble is told, and returned. */
+MUST_CHECK int plan_begin_journal(struct dlk_plan *plan);
 
 /*
  * Adds the sets of a class whose files are equal in every byte. *ret_first, *ret_count: the sets it made (in plan->sets). To

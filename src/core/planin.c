@@ -435,6 +435,8 @@ static int take_roots(struct planin *in, const struct header *header)
 				   header->count - header->references, false, &plan->roots);
 	if (!r && plan->options.will_apply)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+	if (!r && plan->options.will_apply)
+		r = plan_begin_journal(plan);
 	return r ? r : add_bounds(in);
 }
 
@@ -548,7 +550,7 @@ static int recover_in(struct planin *in, uint32_t id)
 	}
 	if (!r && walk.temps.count) {
 		lease_signal_begin();
-		r = recover_run(&walk, &in->confirm, &plan->tell);
+		r = recover_run(&walk, &in->confirm, &plan->tell, plan->journal);
 		lease_signal_end();
 	}
 	vec_free(&walk.temps);

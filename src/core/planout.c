@@ -19,7 +19,7 @@
 #include "plan.h"
 #include "planwords.h"
 
-enum { ENOUGH = 64 * 1024, REAL_MOST = 16 * 1024 };
+enum { ENOUGH = 64 * 1024 };
 
 struct planout {
 	const struct dlk_plan *plan;
@@ -55,69 +55,7 @@ static int end_line(struct planout *out)
 	return out->text.failed || out->text.count >= ENOUGH ? flush(out) : 0;
 }
 
-/* ---- real paths ---- */
-
-static int real_path(const char *open, char **ret)
-{
-	char link[64];
-	own_free char *real = malloc(REAL_MOST + 1);
-	own_fd int fd = sys->openat(AT_FDCWD, open, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0 || !real)
-		return fd < 0 ? fd : -ENOMEM;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = sys->readlinkat(AT_FDCWD, link, real, REAL_MOST);
-	if (n < 0 || n == REAL_MOST)
-		return n < 0 ? (int)n : -ENAMETOOLONG;
-	real[n == 1 ? 0 : n] = '\0';
-	*ret = steal(&real);
-	return 0;
-}
-
-static int find_real_paths(struct planout *out)
-{
-	const struct catalog *catalog = &out->plan->catalog;
-	int r = 0;
-	out->real = calloc(catalog->roots.count + 1, sizeof(*out->real));
-	if (!out->real)
-		return -ENOMEM;
-	for (size_t i = 0; i < catalog->roots.count && !r; i++)
-		r = real_path(catalog->roots.at[i].open, &out->real[i]);
-	return r;
-}
-
 /* ---- lines ---- */
-
-static int add_root(struct planout *out, uint32_t root, const char *name)
-{
-	struct text path = { 0 };
-	text_puts(&path, out->real[root]);
-	if (name || !path.count)
-		text_puts(&path, "/");
-	if (name)
-		text_puts(&path, name);
-	record_begin(&out->text, NULL, '{');
-	if (!path.failed)
-		record_add_name(&out->text, "path", path.at);
-	if (out->plan->catalog.roots.at[root].reference)
-		record_add_bool(&out->text, "reference", true);
-	record_end(&out->text, '}');
-	int r = path.failed ? -ENOMEM : 0;
-	text_free(&path);
-	return r;
-}
-
-static int add_roots(struct planout *out)
-{
-	const struct roots *roots = &out->plan->roots;
-	int r = 0;
-	record_begin(&out->text, "roots", '[');
-	for (size_t i = 0; i < roots->dirs.count && !r; i++)
-		r = add_root(out, roots->dirs.at[i].root, NULL);
-	for (size_t i = 0; i < roots->files.count && !r; i++)
-		r = add_root(out, roots->parents.at[roots->files.at[i].parent].root, roots->files.at[i].name);
-	record_end(&out->text, ']');
-	return r;
-}
 
 static int header(struct planout *out)
 {
@@ -125,7 +63,7 @@ static int header(struct planout *out)
 	record_begin(text, NULL, '{');
 	record_add_number(text, "schema", PLAN_SCHEMA);
 	record_add_word(text, "kind", "plan");
-	int r = add_roots(out);
+	int r = roots_add_records(&out->plan->roots, &out->plan->catalog, out->real, text);
 	record_begin(text, "options", '{');
 	record_begin(text, "respect", '[');
 	for (unsigned bit = 0; bit < DLK_RESPECT_WORDS; bit++)
@@ -141,16 +79,9 @@ static int side(struct planout *out, const char *key, const struct catalog_inode
 {
 	const struct catalog *catalog = &out->plan->catalog;
 	const struct catalog_meta *meta = catalog_meta(catalog, inode);
-	uint32_t root = catalog_dir(catalog, (struct dir_id){ catalog_path(catalog, id)->dir })->root;
-	own_free char *shown = catalog_path_string(catalog, id);
 	struct text path = { 0 };
 	char mode[16];
-	if (!shown)
-		return -ENOMEM;
-	const char *below = shown + strlen(catalog->roots.at[root].text);
-	text_puts(&path, out->real[root]);
-	text_puts(&path, "/");
-	text_puts(&path, below + strspn(below, "/"));
+	roots_add_real(catalog, out->real, id, &path);
 	snprintf(mode, sizeof(mode), "%04o", meta->mode & 07777u);
 	record_begin(&out->text, key, '{');
 	if (!path.failed)
@@ -212,16 +143,14 @@ int dlk_plan_write(const struct dlk_plan *plan, int fd)
 	struct planout out = { .plan = plan, .fd = fd };
 	if (plan->options.will_apply)
 		return -EINVAL;
-	int r = find_real_paths(&out);
+	int r = roots_real_paths(&plan->catalog, &out.real);
 	if (!r)
 		r = header(&out);
 	for (size_t i = 0; i < plan->sets.count && !r; i++)
 		r = set(&out, &plan->sets.at[i]);
 	if (!r)
 		r = counts(&out);
-	for (size_t i = 0; out.real && i < plan->catalog.roots.count; i++)
-		free(out.real[i]);
-	free(out.real);
+	roots_free_paths(&plan->catalog, out.real);
 	text_free(&out.text);
 	return r;
 }

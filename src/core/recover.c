@@ -29,6 +29,9 @@
 /* One leftover being looked into. */
 struct leftover {
 	struct confirm *confirm;
+	struct journal *journal;     /* or NULL */
+	const struct catalog *catalog;
+	struct dir_id dir;
 	int dirfd;
 	const char *temp;            /* T's name */
 	struct temp says;
@@ -115,6 +118,22 @@ static int drop_quiet(struct leftover *l, struct candidate *t, struct candidate 
 	return r ? r : swap_drop(l->dirfd, l->temp);
 }
 
+/* A replacement that is about to be finished stands in the journal like any other. */
+static int write_down(struct leftover *l, const struct candidate *t, const struct candidate *d)
+{
+	struct text path = { 0 };
+	uint64_t ticket;
+	if (!l->journal || !is_target(l))
+		return 0;
+	roots_add_real_entry(l->catalog, journal_roots(l->journal), l->dir, l->name, &path);
+	struct journal_link link = { .path = path.at, .kept = &d->stamp, .old = &t->stamp };
+	int r = path.failed ? -ENOMEM : journal_add(l->journal, &link, &ticket);
+	if (!r)
+		r = journal_commit(l->journal, ticket);
+	text_free(&path);
+	return r;
+}
+
 /*
  * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode and attributes, as
  * the default policy asks; a run with a looser policy leaves leftovers that are kept.
@@ -134,6 +153,8 @@ static int drop_equal(struct leftover *l)
 		r = confirm_prove(l->confirm, d, t, &proof);
 	if (!r)
 		r = sys->fdatasync(d->fd);
+	if (!r)
+		r = write_down(l, t, d);
 	if (!r)
 		r = drop_quiet(l, t, d);
 	proof_free(proof);
@@ -246,9 +267,9 @@ static void tell_verdict(struct tell *tell, const char *path, enum verdict verdi
 }
 
 static int recover_one(const struct walk *walk, const struct walk_temp *temp, struct reach *reach,
-		       struct confirm *confirm, struct tell *tell)
+		       struct confirm *confirm, struct tell *tell, struct journal *journal)
 {
-	struct leftover l = { .confirm = confirm, .temp = arena_at(&walk->catalog->names, temp->name) };
+	struct leftover l = { .confirm = confirm, .journal = journal, .catalog = walk->catalog, .dir = temp->dir, .temp = arena_at(&walk->catalog->names, temp->name) };
 	struct text path = { 0 };
 	enum verdict verdict = VERDICT_KEPT;
 	int error = 0;
@@ -267,13 +288,13 @@ static int recover_one(const struct walk *walk, const struct walk_temp *temp, st
 	return end ? error : 0;
 }
 
-int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell)
+int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell, struct journal *journal)
 {
 	struct reach reach;
 	int r = 0;
 	reach_init(&reach, walk->catalog, 16);
 	for (size_t i = 0; i < walk->temps.count && !r; i++)
-		r = tell_stopped(tell) ? -ECANCELED : recover_one(walk, &walk->temps.at[i], &reach, confirm, tell);
+		r = tell_stopped(tell) ? -ECANCELED : recover_one(walk, &walk->temps.at[i], &reach, confirm, tell, journal);
 	reach_free(&reach);
 	return r;
 }

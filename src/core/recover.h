@@ -9,10 +9,13 @@
 #define CORE_RECOVER_H
 
 #include "confirm.h"
+#include "journal.h"
 #include "reach.h"
 #include "walk.h"
 
 /* Goes through the walk's temporary names. Trouble is told; -ENOMEM and -ECANCELED are returned. */
-MUST_CHECK int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell);
+/* `journal` may be NULL; else a replacement is finished only once it stands there. */
+MUST_CHECK int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell,
+			   struct journal *journal);
 
 #endif

@@ -388,7 +388,11 @@ static void drop(struct replacer *replacer, struct replace_pending *p)
 
 static void settle(struct replacer *replacer, struct replace_pending *p)
 {
-	enum dlk_reason reason = probe(replacer, p);
+	enum dlk_reason reason = DLK_REASON_NONE;
+	if (replacer->recorded && replacer->recorded(replacer->ctx, p->ticket))
+		reason = DLK_REASON_NO_JOURNAL;
+	if (reason == DLK_REASON_NONE)
+		reason = probe(replacer, p);
 	if (reason == DLK_REASON_NONE)
 		drop(replacer, p);
 	else
@@ -518,6 +522,8 @@ static int give_up(struct replacer *replacer, struct replace_pending *p, enum dl
 	}
 	if (r == -EBUSY)
 		tell_left(replacer, p, stage, DLK_REASON_IN_USE, 0);
+	else if (r == -ECANCELED) /* by the journal */
+		tell_left(replacer, p, stage, DLK_REASON_NO_JOURNAL, 0);
 	else
 		tell_look_failed(replacer, p, stage, r);
 	proof_free(p->proof);
@@ -565,7 +571,12 @@ int replace_name(struct replacer *replacer, const struct replace_place *place, s
 	r = stage_keeper(replacer, &p);
 	if (r)
 		return give_up(replacer, &p, DLK_STAGE_LINK, r);
-	r = look(replacer, &p);
+	if (replacer->record)
+		r = replacer->record(replacer->ctx, place, proof, &p.ticket);
+	if (r)
+		r = -ECANCELED;
+	else
+		r = look(replacer, &p);
 	if (!r)
 		r = exchange(replacer, &p);
 	if (r) {

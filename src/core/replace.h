@@ -42,6 +42,7 @@ struct replace_pending {
 	char temp[TEMP_ROOM];
 	int64_t looked;     /* sys->now() before the leases were looked at for the last time before the exchange */
 	int64_t exchanged;  /* sys->now() after it */
+	uint64_t ticket;    /* of its line in a journal */
 	bool over;          /* without exchange: `temp` was made of the target before a plain rename */
 };
 
@@ -56,6 +57,9 @@ struct replacer {
 	bool no_exchange;        /* the file system was found to know no exchange */
 	void (*done)(void *ctx, const struct replace_place *place, const struct proof *proof,
 		     const struct replace_outcome *outcome);
+	/* Both NULL, or: asked before the exchange, and before the old file is dropped. An error forbids it. */
+	int (*record)(void *ctx, const struct replace_place *place, const struct proof *proof, uint64_t *ret_ticket);
+	int (*recorded)(void *ctx, uint64_t ticket);
 	void *ctx;
 	struct replace_pending *line; /* a ring */
 	size_t line_room, line_first, line_count;

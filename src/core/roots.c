@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/record.h"
+
 static int order_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
@@ -303,4 +305,100 @@ bool roots_has_file(const struct roots *roots, const struct stamp *dir, const ch
 			high = middle;
 	}
 	return false;
+}
+
+/* ---- real paths ---- */
+
+enum { REAL_MOST = 16 * 1024 };
+
+static int real_path(const char *open, char **ret)
+{
+	char link[64];
+	own_free char *real = malloc(REAL_MOST + 1);
+	own_fd int fd = sys->openat(AT_FDCWD, open, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0 || !real)
+		return fd < 0 ? fd : -ENOMEM;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = sys->readlinkat(AT_FDCWD, link, real, REAL_MOST);
+	if (n < 0 || n == REAL_MOST)
+		return n < 0 ? (int)n : -ENAMETOOLONG;
+	real[n == 1 ? 0 : n] = '\0';
+	*ret = steal(&real);
+	return 0;
+}
+
+int roots_real_paths(const struct catalog *catalog, char ***ret)
+{
+	char **paths = calloc(catalog->roots.count + 1, sizeof(*paths));
+	int r = paths ? 0 : -ENOMEM;
+	for (size_t i = 0; i < catalog->roots.count && !r; i++)
+		r = real_path(catalog->roots.at[i].open, &paths[i]);
+	if (r)
+		roots_free_paths(catalog, paths);
+	else
+		*ret = paths;
+	return r;
+}
+
+void roots_free_paths(const struct catalog *catalog, char **paths)
+{
+	for (size_t i = 0; paths && i < catalog->roots.count; i++)
+		free(paths[i]);
+	free(paths);
+}
+
+static int add_record(const struct catalog *catalog, char *const *paths, uint32_t root, const char *name,
+		      struct text *record)
+{
+	struct text path = { 0 };
+	text_puts(&path, paths[root]);
+	if (name || !path.count)
+		text_puts(&path, "/");
+	text_puts(&path, name ? name : "");
+	record_begin(record, NULL, '{');
+	if (!path.failed)
+		record_add_name(record, "path", path.at);
+	if (catalog->roots.at[root].reference)
+		record_add_bool(record, "reference", true);
+	record_end(record, '}');
+	int r = path.failed || record->failed ? -ENOMEM : 0;
+	text_free(&path);
+	return r;
+}
+
+int roots_add_records(const struct roots *roots, const struct catalog *catalog, char *const *paths, struct text *record)
+{
+	int r = 0;
+	record_begin(record, "roots", '[');
+	for (size_t i = 0; i < roots->dirs.count && !r; i++)
+		r = add_record(catalog, paths, roots->dirs.at[i].root, NULL, record);
+	for (size_t i = 0; i < roots->files.count && !r; i++)
+		r = add_record(catalog, paths, roots->parents.at[roots->files.at[i].parent].root, roots->files.at[i].name,
+			       record);
+	record_end(record, ']');
+	return r;
+}
+
+void roots_add_real_entry(const struct catalog *catalog, char *const *paths, struct dir_id dir, const char *name,
+			  struct text *text)
+{
+	uint32_t root = catalog_dir(catalog, dir)->root;
+	struct text shown = { 0 };
+	catalog_dir_text(catalog, dir, &shown);
+	const char *below = shown.at ? shown.at + size_min(strlen(catalog->roots.at[root].text), shown.count) : "";
+	below += strspn(below, "/");
+	text_puts(text, paths[root]);
+	text_puts(text, "/");
+	text_puts(text, below);
+	if (*below && below[strlen(below) - 1] != '/')
+		text_puts(text, "/");
+	text_puts(text, name);
+	text->failed |= shown.failed;
+	text_free(&shown);
+}
+
+void roots_add_real(const struct catalog *catalog, char *const *paths, struct path_id path, struct text *text)
+{
+	roots_add_real_entry(catalog, paths, (struct dir_id){ catalog_path(catalog, path)->dir }, catalog_name(catalog, path),
+			     text);
 }

@@ -54,6 +54,24 @@ MUST_CHECK int roots_resolve_with(struct catalog *catalog, struct tell *tell, co
 				  struct roots *ret);
 void roots_free(struct roots *roots);
 
+/*
+ * The real path of each root of the catalog as it is now, without a slash at the end: "" is the root of all. Errors of opening and
+ * asking; -ENOMEM. To be freed by roots_free_paths.
+ */
+MUST_CHECK int roots_real_paths(const struct catalog *catalog, char ***ret);
+void roots_free_paths(const struct catalog *catalog, char **paths);
+
+/* Appends `"roots": [{"path": ...}, ...]`, real paths, to a record. -ENOMEM. */
+MUST_CHECK int roots_add_records(const struct roots *roots, const struct catalog *catalog, char *const *paths,
+				 struct text *record);
+
+/* Appends the real path of an entry of a directory; text->failed without memory. */
+void roots_add_real_entry(const struct catalog *catalog, char *const *paths, struct dir_id dir, const char *name,
+			  struct text *text);
+
+/* Appends the real path of a name; text->failed without memory. */
+void roots_add_real(const struct catalog *catalog, char *const *paths, struct path_id path, struct text *text);
+
 /* Opens a root's directory (O_PATH, or listable) and checks that it is the one that was resolved. -ESTALE when not. */
 MUST_CHECK int roots_open(const struct catalog *catalog, uint32_t root, const struct stamp *stamp, bool readable,
 			  int *ret_fd);

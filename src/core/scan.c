@@ -84,7 +84,7 @@ static int recover(struct scan *scan)
 		return r;
 	tell_phase(&plan->tell, DLK_PHASE_RECOVER);
 	lease_signal_begin();
-	r = recover_run(&scan->walk, &confirm, &plan->tell);
+	r = recover_run(&scan->walk, &confirm, &plan->tell, plan->journal);
 	lease_signal_end();
 	confirm_free(&confirm);
 	return r;
@@ -140,6 +140,8 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 				   count, plan->options.isolate, &plan->roots);
 	if (!r && apply)
 		r = lock_take(&plan->catalog, &scan->plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+	if (!r && apply)
+		r = plan_begin_journal(plan);
 	if (!r)
 		r = plan_remember(plan, paths, count);
 	if (!r)
@@ -192,6 +194,8 @@ int dlk_recover(const struct dlk_options *options, const char *const *paths, siz
 	r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &plan->roots);
 	if (!r)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, options->wait, &plan->lock);
+	if (!r)
+		r = plan_begin_journal(plan);
 	if (!r)
 		r = walk(&state, true);
 	if (!r)

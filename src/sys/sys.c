@@ -145,6 +145,43 @@ static ssize_t kernel_fgetxattr(int fd, const char *name, void *value, size_t si
 	RETURN_CALL(ssize_t, fgetxattr(fd, name, value, size));
 }
 
+static ssize_t kernel_copy_file_range(int from, off_t from_at, int to, off_t to_at, size_t size)
+{
+	RETURN_CALL(ssize_t, copy_file_range(from, &from_at, to, &to_at, size, 0));
+}
+
+static int kernel_ftruncate(int fd, off_t size)
+{
+	RETURN_CALL(int, ftruncate(fd, size));
+}
+
+static int kernel_fchown(int fd, uid_t uid, gid_t gid)
+{
+	RETURN_CALL(int, fchown(fd, uid, gid));
+}
+
+static int kernel_fchmod(int fd, mode_t mode)
+{
+	RETURN_CALL(int, fchmod(fd, mode));
+}
+
+static int kernel_fsetxattr(int fd, const char *name, const void *value, size_t size)
+{
+	RETURN_CALL(int, fsetxattr(fd, name, value, size, 0));
+}
+
+static int kernel_futimens(int fd, int64_t mtime)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	times[1].tv_sec = mtime / NS_PER_S;
+	times[1].tv_nsec = mtime % NS_PER_S;
+	if (times[1].tv_nsec < 0) {
+		times[1].tv_sec--;
+		times[1].tv_nsec += NS_PER_S;
+	}
+	RETURN_CALL(int, futimens(fd, times));
+}
+
 static ssize_t kernel_readlinkat(int dirfd, const char *path, char *buffer, size_t size)
 {
 	RETURN_CALL(ssize_t, readlinkat(dirfd, path, buffer, size));
@@ -238,6 +275,12 @@ const struct sys_calls sys_kernel = {
 	.ioctl = kernel_ioctl,
 	.flistxattr = kernel_flistxattr,
 	.fgetxattr = kernel_fgetxattr,
+	.copy_file_range = kernel_copy_file_range,
+	.ftruncate = kernel_ftruncate,
+	.fchown = kernel_fchown,
+	.fchmod = kernel_fchmod,
+	.fsetxattr = kernel_fsetxattr,
+	.futimens = kernel_futimens,
 	.readlinkat = kernel_readlinkat,
 	.faccessat = kernel_faccessat,
 	.flock = kernel_flock,

@@ -40,6 +40,13 @@ struct sys_calls {
 	int (*ioctl)(int fd, unsigned long request, void *argument);
 	ssize_t (*flistxattr)(int fd, char *list, size_t size);
 	ssize_t (*fgetxattr)(int fd, const char *name, void *value, size_t size);
+	/* a file made anew, its offsets given by value */
+	ssize_t (*copy_file_range)(int from, off_t from_at, int to, off_t to_at, size_t size);
+	int (*ftruncate)(int fd, off_t size);
+	int (*fchown)(int fd, uid_t uid, gid_t gid);
+	int (*fchmod)(int fd, mode_t mode);
+	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size);
+	int (*futimens)(int fd, int64_t mtime); /* atime stays */
 	ssize_t (*readlinkat)(int dirfd, const char *path, char *buffer, size_t size);
 	int (*faccessat)(int dirfd, const char *path, int mode, int flags);
 	int (*flock)(int fd, int operation);

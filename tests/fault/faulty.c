@@ -47,6 +47,12 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_IOCTL] = { "ioctl", false, { EOPNOTSUPP, EIO } },
 	[ENTRY_FLISTXATTR] = { "flistxattr", false, { EOPNOTSUPP, EIO, ERANGE, ENOMEM } },
 	[ENTRY_FGETXATTR] = { "fgetxattr", false, { ENODATA, EIO, ERANGE, EACCES } },
+	[ENTRY_COPY] = { "copy_file_range", true, { EXDEV, EOPNOTSUPP, ENOSPC, EIO, NOTHING } },
+	[ENTRY_FTRUNCATE] = { "ftruncate", true, { ENOSPC, EIO, EFBIG } },
+	[ENTRY_FCHOWN] = { "fchown", true, { EPERM, EIO } },
+	[ENTRY_FCHMOD] = { "fchmod", true, { EPERM, EIO } },
+	[ENTRY_FSETXATTR] = { "fsetxattr", true, { EPERM, ENOSPC, EOPNOTSUPP, EIO } },
+	[ENTRY_FUTIMENS] = { "futimens", true, { EPERM, EIO } },
 	[ENTRY_READLINKAT] = { "readlinkat", false, { EIO, ENOENT } },
 	[ENTRY_FLOCK] = { "flock", false, { EAGAIN, ENOLCK, EIO } },
 	[ENTRY_FDATASYNC] = { "fdatasync", true, { EIO, ENOSPC, EDQUOT, EROFS, EINVAL } },
@@ -481,6 +487,41 @@ static ssize_t f_fgetxattr(int fd, const char *name, void *value, size_t size)
 	THROUGH(ssize_t, ENTRY_FGETXATTR, sys_kernel.fgetxattr(fd, name, value, size));
 }
 
+static ssize_t f_copy_file_range(int from, off_t from_at, int to, off_t to_at, size_t size)
+{
+	struct call call = enter(ENTRY_COPY);
+	if (call.fails > 0)
+		return -call.fails;
+	if (call.fails == NOTHING)
+		return 0;
+	return leave(&call, sys_kernel.copy_file_range(from, from_at, to, to_at, size));
+}
+
+static int f_ftruncate(int fd, off_t size)
+{
+	THROUGH(int, ENTRY_FTRUNCATE, sys_kernel.ftruncate(fd, size));
+}
+
+static int f_fchown(int fd, uid_t uid, gid_t gid)
+{
+	THROUGH(int, ENTRY_FCHOWN, sys_kernel.fchown(fd, uid, gid));
+}
+
+static int f_fchmod(int fd, mode_t mode)
+{
+	THROUGH(int, ENTRY_FCHMOD, sys_kernel.fchmod(fd, mode));
+}
+
+static int f_fsetxattr(int fd, const char *name, const void *value, size_t size)
+{
+	THROUGH(int, ENTRY_FSETXATTR, sys_kernel.fsetxattr(fd, name, value, size));
+}
+
+static int f_futimens(int fd, int64_t mtime)
+{
+	THROUGH(int, ENTRY_FUTIMENS, sys_kernel.futimens(fd, mtime));
+}
+
 static ssize_t f_readlinkat(int dirfd, const char *path, char *buffer, size_t size)
 {
 	THROUGH(ssize_t, ENTRY_READLINKAT, sys_kernel.readlinkat(dirfd, path, buffer, size));
@@ -622,6 +663,12 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	calls.ioctl = f_ioctl;
 	calls.flistxattr = f_flistxattr;
 	calls.fgetxattr = f_fgetxattr;
+	calls.copy_file_range = f_copy_file_range;
+	calls.ftruncate = f_ftruncate;
+	calls.fchown = f_fchown;
+	calls.fchmod = f_fchmod;
+	calls.fsetxattr = f_fsetxattr;
+	calls.futimens = f_futimens;
 	calls.readlinkat = f_readlinkat;
 	calls.flock = f_flock;
 	calls.fdatasync = f_fdatasync;

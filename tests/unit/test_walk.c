@@ -892,7 +892,7 @@ START_TEST(recovery_takes_names_beyond_255_bytes)
 	sys_replace(&table);
 	ck_assert_int_eq(pipeline_walk(&pipeline), 0);
 	lease_signal_begin();
-	ck_assert_int_eq(recover_run(&pipeline.walk, &confirm, &pipeline.tell), 0);
+	ck_assert_int_eq(recover_run(&pipeline.walk, &confirm, &pipeline.tell, NULL), 0);
 	lease_signal_end();
 	sys_replace(NULL);
 	confirm_free(&confirm);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* remake.h - a second file of the same bytes, without a name until it is whole */
+#ifndef SYS_REMAKE_H
+#define SYS_REMAKE_H
+
+#include "stamp.h"
+#include "xattr.h"
+
+/* A new file without a name in dirfd, to be written. -EOPNOTSUPP where the file system makes none (NFS, some FUSE). */
+MUST_CHECK int remake_open(int dirfd, int *ret_fd);
+
+/*
+ * Copies the first `size` bytes, holes left out; the file system shares them where it can. `between` is called every some
+ * megabytes; not 0 ends the copy and is returned.
+ */
+MUST_CHECK int remake_copy(int from, int to, uint64_t size, int (*between)(void *ctx), void *ctx);
+
+/* Gives it owner, mode, attributes and mtime of the stamp. An attribute the file system sets by itself may be there already. */
+MUST_CHECK int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs);
+
+/* The same open file for reading only, so that a lease can be had once fd is closed. */
+MUST_CHECK int remake_reopen(int fd, int *ret_fd);
+
+#endif
