@@ -7,7 +7,7 @@
  *	signals    stop, or how far are you     progress   the answer in words
  *	                                        painter    and how it gets to the terminal
  *	issues     what went wrong, gathered    complain   and told on stderr
- *	survey     where the savings lie
+ *	survey     where the savings lie        page       the HTML report's fixed parts
  *	sink_*     the report's forms           out        a stream that remembers write errors
  *	stream     what is written meanwhile    newfile    a file there whole or not
  *	cachefile  where the cache is           history    what past runs freed
@@ -58,6 +58,7 @@ struct session {
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
 	struct text cache; /* its path, when nobody said where */
+	struct newfile page;      /* of --html, likewise */
 	int plan_error;  /* why a plan could not be opened or written */
 	int64_t duration_ns;
 };
@@ -295,7 +296,7 @@ static const struct sink_kind *sink_for(const struct options *options)
 
 static bool wants_survey(const struct session *session)
 {
-	return session->plan && sink_for(&session->options) == &sink_text;
+	return session->plan && (session->options.html || sink_for(&session->options) == &sink_text);
 }
 
 static int visit_set(void *ctx, const struct dlk_set *set)
@@ -358,6 +359,28 @@ static int print(struct session *session, const struct report *report)
 	return out_finish(&sink.out);
 }
 
+/* A run that failed has nothing to show: the page of the last one stays. */
+static int write_page(struct session *session, const struct report *report)
+{
+	static const struct dlk_plan_visitor visitor = { .set = visit_set, .member = visit_member };
+	struct sink sink = { .kind = &sink_html, .report = report, .out = { .fd = session->page.fd } };
+
+	if (report->outcome == REPORT_FAILED || report->outcome == REPORT_STOPPED_EARLY) {
+		newfile_abandon(&session->page);
+		return 0;
+	}
+	sink.kind->begin(&sink);
+	if (session->plan)
+		(void)dlk_plan_each(session->plan, &visitor, &sink);
+	sink.kind->end(&sink);
+	out_flush(&sink.out);
+	text_free(&sink.out.text);
+	if (!sink.out.error)
+		return newfile_commit(&session->page);
+	newfile_abandon(&session->page);
+	return sink.out.error;
+}
+
 static void note_trouble(struct report *report)
 {
 	if (report->exit_status <= STATUS_SIGNAL)
@@ -388,6 +411,8 @@ static int report(struct session *session)
 			   : session->result != -ECANCELED ? REPORT_FAILED
 			   : session->plan || options->undo ? REPORT_STOPPED_LINKING
 							   : REPORT_STOPPED_EARLY,
+		.paths = options->paths.at,
+		.path_count = options->paths.count,
 		.detail = options->verbose,
 		.color = wants_color(options),
 		.out_of_time = session->out_of_time,
@@ -402,6 +427,11 @@ static int report(struct session *session)
 	r = print(session, &report);
 	if (r) {
 		out_complain("write error: %s", strerror(-r));
+		note_trouble(&report);
+	}
+	r = options->html ? write_page(session, &report) : 0;
+	if (r) {
+		complain_file("write", options->html, r);
 		note_trouble(&report);
 	}
 	r = options->metrics ? metrics_write(options->metrics, options, &report) : 0;
@@ -524,13 +554,18 @@ static int run(struct session *session)
 		return STATUS_USAGE;
 	signals_watch();
 	be_idle(options);
+	r = options->html ? newfile_open(options->html, &session->page) : 0;
+	if (r) { /* better now than after hours */
+		complain_file("write", options->html, r);
+		return STATUS_USAGE;
+	}
 	work(session);
 	return report(session);
 }
 
 int main(int argc, char **argv)
 {
-	struct session session = { .plan_file = { .fd = -1 } };
+	struct session session = { .plan_file = { .fd = -1 }, .page = { .fd = -1 } };
 	struct text problem = { 0 };
 	int status;
 

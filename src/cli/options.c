@@ -158,6 +158,14 @@ static int set_color(struct parse *parse, const char *argument, int value UNUSED
 	return set_when(parse, argument, &parse->options->color);
 }
 
+static int set_html(struct parse *parse, const char *argument, int value UNUSED)
+{
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no name for a file");
+	parse->options->html = argument;
+	return 0;
+}
+
 static int set_progress(struct parse *parse, const char *argument, int value UNUSED)
 {
 	return set_when(parse, argument, &parse->options->progress);
@@ -576,6 +584,7 @@ static const struct row rows[] = {
 	  "one JSON object an event, as they happen" },
 	{ '0', "print0", NULL, set_output, OPTIONS_NAMES, TOPIC_REPORT, LINE,
 	  "print the names replaced only, each ended by NUL" },
+	{ 0, "html", "FILE", set_html, 0, TOPIC_REPORT, COMMON, "write a page to look at in a browser as well" },
 	{ 0, "progress", "[=WHEN]", set_progress, 0, TOPIC_REPORT, LINE,
 	  "auto (default): on terminals; always; never" },
 	{ 0, "metrics", "FILE", set_metrics, 0, TOPIC_REPORT, LINE, "write figures for Prometheus to FILE" },

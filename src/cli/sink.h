@@ -18,6 +18,8 @@ struct report {
 	const struct dlk_tally *tally;
 	const struct issues *issues; /* indexed */
 	const struct survey *survey; /* NULL: there is none */
+	const char *const *paths;    /* that were given */
+	size_t path_count;
 	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED, REPORT_UNDONE } about;
 	enum {
 		REPORT_COMPLETE,
@@ -38,6 +40,7 @@ struct sink {
 	struct out out;
 	struct text keeper;     /* sink_lines' own */
 	uint64_t sets, members; /* how many were seen; members of the set at hand */
+	void *own;              /* what this kind keeps between its calls */
 };
 
 struct sink_kind {
@@ -47,7 +50,7 @@ struct sink_kind {
 	void (*end)(struct sink *sink);
 };
 
-extern const struct sink_kind sink_text, sink_json, sink_lines, sink_names;
+extern const struct sink_kind sink_text, sink_json, sink_lines, sink_names, sink_html;
 
 /* The object of figures, for both forms of JSON. */
 void sink_json_summary(struct text *text, const struct report *report);

@@ -152,16 +152,11 @@ static void json_member(struct sink *sink, const struct dlk_set *set UNUSED, con
 	text_puts(text, "}");
 }
 
-static const char *kind_of(enum dlk_event_kind kind)
-{
-	return kind == DLK_EVENT_ERROR ? "error" : kind == DLK_EVENT_SKIP ? "skip" : "note";
-}
-
 static void add_issue(struct text *text, const struct issues *issues, size_t number)
 {
 	const struct issue_cause *cause = issues_cause(issues, number);
 
-	text_printf(text, "{\"kind\": \"%s\"", kind_of(cause->kind));
+	text_printf(text, "{\"kind\": \"%s\"", words_event(cause->kind));
 	if (cause->kind != DLK_EVENT_NOTE)
 		add_word(text, "stage", words_stage(cause->stage));
 	if (cause->reason)

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static void add(struct survey_sum *sum, uint64_t bytes, uint64_t names)
 {
@@ -83,6 +84,27 @@ static int add_kind(struct survey *survey, const struct dlk_member *member)
 	}
 }
 
+/* ---- by size and age ---- */
+
+static size_t size_class(uint64_t size)
+{
+	size_t class = 0;
+
+	for (uint64_t limit = 4096; class < SURVEY_SIZES - 1 && size >= limit; limit *= 4)
+		class ++;
+	return class;
+}
+
+static size_t age_class(int64_t age_ns)
+{
+	static const int days[SURVEY_AGES - 1] = { 1, 7, 30, 90, 365, 730, 1826 };
+	size_t class = 0;
+
+	while (class < countof(days) && age_ns >= days[class] * 86400 * NS_PER_S)
+		class ++;
+	return class;
+}
+
 /* ---- the pass ---- */
 
 static void end_set(struct survey *survey)
@@ -121,7 +143,7 @@ static int add_dir(struct survey *survey, const struct dlk_member *member)
 	return r;
 }
 
-static int add_member(void *ctx, const struct dlk_set *set UNUSED, const struct dlk_member *member)
+static int add_member(void *ctx, const struct dlk_set *set, const struct dlk_member *member)
 {
 	struct survey *survey = ctx;
 	int r;
@@ -129,6 +151,8 @@ static int add_member(void *ctx, const struct dlk_set *set UNUSED, const struct 
 	if (member->fate != DLK_FATE_PLANNED && member->fate != DLK_FATE_LINKED)
 		return 0;
 	add(&survey->all, member->freed, 1);
+	add(&survey->sizes[size_class(set->size)], member->freed, 1);
+	add(&survey->ages[age_class(survey->now_ns - member->mtime)], member->freed, 1);
 	survey->set.bytes += member->freed;
 	survey->set.names++;
 	survey->set_bytes.at[survey->set_bytes.count - 1] += member->freed;
@@ -296,8 +320,10 @@ static int name_sets(const struct dlk_plan *plan, struct survey *survey)
 int survey_make(const struct dlk_plan *plan, struct survey *survey)
 {
 	static const struct dlk_plan_visitor visitor = { .no_paths = true, .set = begin_set, .member = add_member };
-	int r = dlk_plan_each(plan, &visitor, survey);
+	int r;
 
+	survey->now_ns = time(NULL) * NS_PER_S;
+	r = dlk_plan_each(plan, &visitor, survey);
 	if (!r) {
 		end_set(survey);
 		r = name_sets(plan, survey);

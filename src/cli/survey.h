@@ -15,6 +15,8 @@ enum {
 	SURVEY_SETS = 5,    /* the largest, with a path */
 	SURVEY_SUFFIX = 12, /* longer ones are no kinds */
 	SURVEY_KINDS = 4096,
+	SURVEY_SIZES = 12,  /* below 4 KiB, 16 KiB, ... 4 GiB; and more */
+	SURVEY_AGES = 8,    /* below a day, a week, 30 days, 90 days, 1, 2 and 5 years; and more */
 };
 
 /* Bytes freed, or to be freed, and names that were or would be replaced. */
@@ -45,13 +47,15 @@ struct survey {
 	struct survey_sum all;
 	VEC(struct survey_folder) folders;
 	VEC(struct survey_kind) kinds; /* the largest first */
-	struct survey_set sets[SURVEY_SETS]; /* likewise */
+	struct survey_sum sizes[SURVEY_SIZES], ages[SURVEY_AGES]; /* ages of the contents that went, by mtime */
+	struct survey_set sets[SURVEY_SETS]; /* the largest first */
 	size_t set_count;
 	VEC(uint64_t) set_bytes; /* of each set */
 	/* while it is made */
 	VEC(struct survey_sum) dirs; /* by number */
 	uint16_t kind_table[2 * SURVEY_KINDS]; /* open addressing: index in kinds + 1 */
 	struct survey_set set;       /* at hand */
+	int64_t now_ns;              /* since the epoch */
 };
 
 /* -ENOMEM. Free it whatever was returned. */

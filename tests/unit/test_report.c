@@ -269,6 +269,25 @@ START_TEST(verbose_lists_sets_and_why)
 }
 END_TEST
 
+/* Names of the page's data end no element and begin none. */
+START_TEST(page_is_harmless)
+{
+	struct text text = report_of(&sink_html, 0, false);
+	unsigned ends = 0, begins = 0;
+
+	for (const char *at = strstr(text.at, "<main>"); (at = strchr(at, '<')); at++) {
+		ends += !strncmp(at, "</script", 8);
+		begins += !strncmp(at, "<script", 7);
+	}
+	ck_assert_uint_eq(begins, 4); /* three of data, one that runs */
+	ck_assert_uint_eq(ends, 4);
+	ck_assert(text_utf8(text.at, text.count));
+	ck_assert_ptr_null(strstr(text.at, "\xe2\x80\xae"));
+	ck_assert_ptr_nonnull(strstr(text.at, "\"\\u003c\""));
+	text_free(&text);
+}
+END_TEST
+
 START_TEST(colour_only_when_asked)
 {
 	struct text text = report_of(&sink_text, 1, true);
@@ -458,6 +477,7 @@ int main(void)
 		text_is_harmless,
 		text_says_the_figures,
 		verbose_lists_sets_and_why,
+		page_is_harmless,
 		colour_only_when_asked,
 		print0_gives_raw_names,
 		one_line_per_cause,

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: MIT
+// The page's script. Data come from the script elements data-summary, data-sets and data-places; every name becomes a
+// text node, never markup. Sets are arrays: see sink_html.c.
+"use strict";
+(() => {
+const $ = id => document.getElementById(id);
+const data = name => JSON.parse($("data-" + name).textContent);
+const summary = data("summary"), sets = data("sets"), places = data("places");
+const PAGE = 50, PREVIEW = 3, TILES = 40;
+const FATES = ["kept", summary.dry ? "would be linked" : "not linked", "linked", "left"];
+const FREED = 1, SIZE = 0, NAMES = 2, FIRST = 3, EACH = 4;
+
+// ---- words
+
+const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+function size(bytes) {
+	if (bytes < 1024)
+		return bytes + " B";
+	let unit = -1;
+	do {
+		bytes /= 1024;
+		unit++;
+	} while (bytes >= 1023.95 && unit < UNITS.length - 1);
+	return bytes.toFixed(1) + " " + UNITS[unit];
+}
+const grouped = new Intl.NumberFormat("en-US");
+const count = (n, one, many) => grouped.format(n) + " " + (n === 1 ? one : many);
+const percent = (part, all) => all ? Math.round(part * 100 / all) + "%" : "";
+function day(seconds) {
+	const date = new Date(seconds * 1000);
+	return isNaN(date) ? "" : date.toISOString().slice(0, 10);
+}
+
+// ---- elements
+
+function make(tag, properties, ...children) {
+	const element = document.createElement(tag);
+	for (const [key, value] of Object.entries(properties || {})) {
+		if (key in element)
+			element[key] = value;
+		else
+			element.setAttribute(key, value);
+	}
+	element.append(...children);
+	return element;
+}
+const name = text => make("bdi", {}, text);
+
+// ---- head
+
+function head() {
+	const verb = summary.dry ? "would be saved" : "saved";
+	const saved = size(summary.bytes_saved);
+	$("title").textContent = saved + " " + verb;
+	document.title = saved + " " + verb + " \u2013 dedupe-link";
+	const about = $("about");
+	about.append(summary.dry ? "A dry run below " : "A run below ");
+	summary.paths.forEach((path, i) => about.append(i ? ", " : "", name(path)));
+	about.append(", " + new Date(summary.when * 1000).toLocaleString() + ", " +
+		     (summary.duration_ns / 1e9).toFixed(1) + " s.");
+	if (!summary.complete)
+		about.append(make("strong", {className: "warning"}, " It was stopped: the figures are of what was done."));
+	const figures = [
+		[summary.dry ? "Would be saved" : "Saved", saved, count(summary.inodes_freed, "file less", "files less")],
+		["Names " + (summary.dry ? "to be linked" : "linked"), grouped.format(summary.links_made),
+		 "in " + count(summary.sets_all, "set", "sets")],
+		["Looked at", size(summary.bytes_seen),
+		 count(summary.files_seen, "file", "files") + " in " + count(summary.dirs_seen, "directory", "directories")],
+	];
+	if (summary.bytes_held)
+		figures.push(["Still held", size(summary.bytes_held), "by links outside the paths"]);
+	if (summary.errors)
+		figures.push(["Errors", grouped.format(summary.errors), "see the end of this page"]);
+	for (const [label, value, more] of figures)
+		$("figures").append(make("div", {}, make("dt", {}, label), make("dd", {}, make("b", {}, value), more)));
+}
+
+// ---- the map
+
+const folders = (summary.folders || []).map(([text, parent, all, own, names]) =>
+	({text, parent, all, own, names, parts: []}));
+const top = {text: "All", parent: null, all: summary.bytes_saved, own: 0, names: summary.links_made, parts: []};
+for (const folder of folders) {
+	folder.above = folder.parent < 0 ? top : folders[folder.parent];
+	folder.above.parts.push(folder);
+}
+for (const folder of [top, ...folders])
+	folder.parts.sort((a, b) => b.all - a.all);
+// Folders that hold nothing but one another are one step of the way.
+function foot(folder) {
+	while (folder.parts.length === 1 && folder.parts[0].all === folder.all)
+		folder = folder.parts[0];
+	return folder;
+}
+const root = foot(top);
+let here = root;
+
+function path(folder) {
+	if (folder === top || folder.above === top)
+		return folder.text;
+	const above = path(folder.above);
+	return above.endsWith("/") ? above + folder.text : above + "/" + folder.text;
+}
+
+// Tiles as square as may be: rows are filled along the shorter side while that makes them squarer.
+function layout(tiles, left, upper, width, height, put) {
+	let rest = tiles.reduce((sum, tile) => sum + tile.bytes, 0);
+	for (let i = 0; i < tiles.length;) {
+		const along = Math.min(width, height), scale = width * height / rest;
+		let row = 0, end = i, worst = Infinity;
+		for (; end < tiles.length; end++) {
+			const next = row + tiles[end].bytes, deep = next * scale / along;
+			const sides = [tiles[i].bytes, tiles[end].bytes].map(b => b * scale / deep / deep);
+			const shape = Math.max(...sides.map(s => Math.max(s, 1 / s)));
+			if (shape > worst)
+				break;
+			worst = shape;
+			row = next;
+		}
+		const deep = row * scale / along;
+		for (let at = 0; i < end; i++) {
+			const length = tiles[i].bytes * scale / deep;
+			if (width >= height)
+				put(tiles[i], left, upper + at, deep, length);
+			else
+				put(tiles[i], left + at, upper, length, deep);
+			at += length;
+		}
+		if (width >= height) {
+			left += deep;
+			width -= deep;
+		} else {
+			upper += deep;
+			height -= deep;
+		}
+		rest -= row;
+	}
+}
+
+function tilesOf(folder) {
+	const shown = folder.parts.slice(0, TILES), tiles = shown.map(part => ({part, bytes: part.all, text: part.text}));
+	const rest = folder.all - folder.own - shown.reduce((sum, part) => sum + part.all, 0);
+	if (folder.own > 0)
+		tiles.push({bytes: folder.own, text: "files right here"});
+	if (rest > 0)
+		tiles.push({bytes: rest, text: "smaller folders"});
+	return tiles.sort((a, b) => b.bytes - a.bytes);
+}
+
+function drawMap() {
+	const map = $("map"), all = top.all;
+	map.replaceChildren();
+	if (!here.all) {
+		map.append(make("p", {className: "soft"}, "Nothing is saved here."));
+		return;
+	}
+	const width = map.clientWidth || 1000, height = map.clientHeight || 400;
+	let number = 0;
+	layout(tilesOf(here), 0, 0, width, height, (tile, x, y, w, h) => {
+		const share = size(tile.bytes) + ", " + percent(tile.bytes, all);
+		const box = tile.part ? make("button", {type: "button"}) : make("span", {className: "leaf"});
+		box.append(make("b", {}, name(tile.text)), make("i", {}, share));
+		box.title = tile.text + ": " + share;
+		box.style.left = x / width * 100 + "%";
+		box.style.top = y / height * 100 + "%";
+		box.style.width = w / width * 100 + "%";
+		box.style.height = h / height * 100 + "%";
+		box.style.background = "var(--tile" + (tile.part ? number++ % 5 : 5) + ")";
+		if (tile.part)
+			box.addEventListener("click", () => enter(foot(tile.part)));
+		map.append(box);
+	});
+}
+
+function drawCrumbs() {
+	const chain = [];
+	for (let folder = here; folder !== root; folder = folder.above)
+		chain.unshift(folder);
+	chain.unshift(root);
+	$("crumbs").replaceChildren(...chain.map(folder => {
+		const label = name(folder === root ? path(root) : folder.text);
+		if (folder === here)
+			return make("li", {"aria-current": "location"}, label, " \u2013 " + size(folder.all));
+		const button = make("button", {type: "button"}, label);
+		button.addEventListener("click", () => enter(folder));
+		return make("li", {}, button);
+	}));
+}
+
+function show() {
+	drawCrumbs();
+	drawMap();
+	choose();
+}
+
+function enter(folder) {
+	here = folder;
+	show();
+	// What was pressed is gone: the keyboard goes on with what can be pressed next.
+	const first = $("map").querySelector("button") || $("crumbs").querySelector("button");
+	if (first)
+		first.focus({preventScroll: true});
+}
+
+// ---- bars
+
+function bars(id, heading, rows) {
+	const table = $(id), most = Math.max(...rows.map(row => row[1]), 1);
+	table.append(make("thead", {}, make("tr", {}, make("th", {scope: "col"}, heading),
+		make("th", {scope: "col", className: "number"}, "saved"), make("td", {}),
+		make("th", {scope: "col", className: "number"}, "names"))));
+	const body = make("tbody");
+	for (const [label, bytes, names] of rows) {
+		const bar = make("div");
+		bar.style.width = bytes / most * 100 + "%";
+		body.append(make("tr", {}, make("th", {scope: "row"}, label), make("td", {className: "number"}, size(bytes)),
+			make("td", {className: "bar", ariaHidden: "true"}, bar),
+			make("td", {className: "number"}, grouped.format(names))));
+	}
+	table.append(body);
+}
+
+function histograms() {
+	const kinds = (summary.kinds || []).map(([suffix, bytes, names]) => [suffix ? "*." + suffix : "no suffix", bytes, names]);
+	const shown = kinds.slice(0, 11), rest = kinds.slice(11);
+	if (rest.length)
+		shown.push(["other kinds", rest.reduce((sum, kind) => sum + kind[1], 0),
+			    rest.reduce((sum, kind) => sum + kind[2], 0)]);
+	bars("kinds", "Suffix", shown);
+	const ranges = ["below 4 KiB", "4 \u2013 16 KiB", "16 \u2013 64 KiB", "64 \u2013 256 KiB", "256 KiB \u2013 1 MiB",
+			"1 \u2013 4 MiB", "4 \u2013 16 MiB", "16 \u2013 64 MiB", "64 \u2013 256 MiB", "256 MiB \u2013 1 GiB",
+			"1 \u2013 4 GiB", "4 GiB and more"];
+	bars("sizes", "Size of a file", (summary.sizes || []).map(([bytes, names], i) => [ranges[i], bytes, names]));
+	const ages = ["under a day", "under a week", "under a month", "under 3 months", "under a year", "1 \u2013 2 years",
+		      "2 \u2013 5 years", "5 years and more"];
+	bars("ages", "Last written", (summary.ages || []).map(([bytes, names], i) => [ages[i], bytes, names]));
+}
+
+// ---- the sets
+
+let order = "freed", down = true, chosen = [], page = 0;
+const lower = places.map(place => place.toLowerCase());
+const pathOf = (set, at) => places[set[at]] === "/" ? "/" + set[at + 1] : places[set[at]] + "/" + set[at + 1];
+const VALUES = {
+	freed: set => set[FREED], size: set => set[SIZE], names: set => set[NAMES], path: set => pathOf(set, FIRST),
+};
+
+// Whether any name matches; a search with a slash is about whole paths.
+function matcher(words) {
+	if (!words)
+		return () => true;
+	if (words.includes("/")) {
+		return set => {
+			for (let at = FIRST; at < set.length; at += EACH)
+				if ((lower[set[at]] + "/" + set[at + 1].toLowerCase()).includes(words))
+					return true;
+			return false;
+		};
+	}
+	const inPlace = lower.map(place => place.includes(words));
+	return set => {
+		for (let at = FIRST; at < set.length; at += EACH)
+			if (inPlace[set[at]] || set[at + 1].toLowerCase().includes(words))
+				return true;
+		return false;
+	};
+}
+
+// Whether a name that went, or would, is below the folder that the map shows.
+function belowHere() {
+	if (here === root)
+		return () => true;
+	const above = path(here), inside = above.endsWith("/") ? above : above + "/";
+	const below = places.map(place => place === above || place.startsWith(inside));
+	return set => {
+		for (let at = FIRST; at < set.length; at += EACH)
+			if (below[set[at]] && (set[at + 2] === 1 || set[at + 2] === 2))
+				return true;
+		return false;
+	};
+}
+
+function sorted(list) {
+	const value = VALUES[order], keyed = list.map((set, i) => [value(set), i, set]);
+	const sign = down ? -1 : 1;
+	keyed.sort((a, b) => a[0] < b[0] ? -sign : a[0] > b[0] ? sign : a[1] - b[1]);
+	return keyed.map(entry => entry[2]);
+}
+
+function choose() {
+	const matches = matcher($("search").value.trim().toLowerCase()), below = belowHere();
+	chosen = sorted(sets.filter(set => below(set) && matches(set)));
+	page = 0;
+	const bytes = chosen.reduce((sum, set) => sum + set[FREED], 0);
+	const found = [count(chosen.length, "set", "sets") + ", " + size(bytes)];
+	if (here !== root)
+		found.push(", with copies below ", name(path(here)));
+	if (sets.length < summary.sets_all)
+		found.push("; the " + count(summary.sets_all - sets.length, "set", "sets") + " that save least are not listed");
+	$("found").replaceChildren(...found);
+	drawPage();
+}
+
+function row(set) {
+	const list = make("ul"), held = (set.length - FIRST) / EACH;
+	const cell = make("td", {}, list);
+	function add(from, to) {
+		for (let i = from; i < to; i++) {
+			const at = FIRST + i * EACH, fate = set[at + 2];
+			list.append(make("li", {className: fate ? "" : "keeper"}, name(pathOf(set, at)),
+				make("span", {className: "fate"}, " " + FATES[fate] + ", " + day(set[at + 3]))));
+		}
+	}
+	add(0, Math.min(PREVIEW, held));
+	if (set[NAMES] > PREVIEW) {
+		const more = make("button", {type: "button", className: "more", ariaExpanded: "false"},
+				  "and " + count(set[NAMES] - PREVIEW, "other", "others"));
+		more.addEventListener("click", () => {
+			const open = more.getAttribute("aria-expanded") === "true";
+			more.setAttribute("aria-expanded", String(!open));
+			more.textContent = open ? "and " + count(set[NAMES] - PREVIEW, "other", "others") : "fewer";
+			if (open)
+				while (list.children.length > PREVIEW)
+					list.lastChild.remove();
+			else {
+				add(PREVIEW, held);
+				if (set[NAMES] > held)
+					list.append(make("li", {}, "and " + count(set[NAMES] - held, "other", "others") +
+							 " that this page does not hold"));
+			}
+		});
+		cell.append(more);
+	}
+	return make("tr", {}, make("td", {className: "number"}, size(set[FREED])), make("td", {className: "number"}, size(set[SIZE])),
+		    make("td", {className: "number"}, grouped.format(set[NAMES])), cell);
+}
+
+function drawPage() {
+	const from = page * PAGE, to = Math.min(from + PAGE, chosen.length), last = Math.max(Math.ceil(chosen.length / PAGE) - 1, 0);
+	$("table").tBodies[0].replaceChildren(...chosen.slice(from, to).map(row));
+	$("page").textContent = chosen.length ? grouped.format(from + 1) + " \u2013 " + grouped.format(to) + " of " +
+		grouped.format(chosen.length) : "none";
+	$("first").disabled = $("previous").disabled = page === 0;
+	$("next").disabled = $("last").disabled = page === last;
+	for (const [id, target] of [["first", 0], ["previous", page - 1], ["next", page + 1], ["last", last]])
+		$(id).onclick = () => {
+			page = target;
+			drawPage();
+			$("sets").scrollIntoView();
+		};
+}
+
+function watchTable() {
+	for (const button of $("table").querySelectorAll("th button")) {
+		button.addEventListener("click", () => {
+			const key = button.dataset.key;
+			down = order === key ? !down : key !== "path";
+			order = key;
+			for (const th of $("table").querySelectorAll("th"))
+				th.removeAttribute("aria-sort");
+			button.parentNode.setAttribute("aria-sort", down ? "descending" : "ascending");
+			choose();
+		});
+	}
+	let waiting = 0;
+	$("search").addEventListener("input", () => {
+		clearTimeout(waiting);
+		waiting = setTimeout(choose, 150);
+	});
+}
+
+// ---- left alone
+
+function leftAlone() {
+	const rows = [];
+	for (const [words, files, bytes] of summary.apart || [])
+		rows.push([bytes, "Equal, but they differ in " + words.split(",").join(" and "), count(files, "file", "files"), size(bytes),
+			   make("code", {}, "--ignore " + words)]);
+	rows.sort((a, b) => b[0] - a[0]);
+	for (const issue of summary.issues || []) {
+		const what = [issue.kind === "error" ? "Error: could not " + issue.attempt : issue.kind === "skip" ? "Left" : "Note"];
+		what.push(": " + issue.why);
+		if (issue.path)
+			what.push(make("br"), name(issue.path), issue.count > 1 ? " and " + count(issue.count - 1, "other", "others") : "");
+		const retry = /in use|changed/.test(issue.why) && issue.kind === "skip";
+		rows.push([0, what, grouped.format(issue.count), "", retry ? "the next run tries again" : ""]);
+	}
+	const table = $("left");
+	if (!rows.length) {
+		table.replaceWith(make("p", {}, "Nothing that is equal was left."));
+		return;
+	}
+	table.append(make("thead", {}, make("tr", {}, ...["What", "How many", "Space", "What would change it"].map((text, i) =>
+		make("th", {scope: "col", className: i === 1 || i === 2 ? "number" : ""}, text)))));
+	const body = make("tbody");
+	for (const [, what, files, bytes, option] of rows)
+		body.append(make("tr", {}, make("td", {}, ...[what].flat()), make("td", {className: "number"}, files),
+			make("td", {className: "number"}, bytes), make("td", {}, option)));
+	table.append(body);
+}
+
+head();
+histograms();
+watchTable();
+leftAlone();
+show();
+let resizing = 0;
+addEventListener("resize", () => {
+	clearTimeout(resizing);
+	resizing = setTimeout(drawMap, 100);
+});
+document.documentElement.dataset.ready = "yes";
+})();
