@@ -162,6 +162,7 @@ static void add_line(struct text *text, const struct history *history, unsigned 
 static void add_chart(struct history *history)
 {
 	struct text *text = &history->out.text;
+	char freed[TEXT_SIZE_MAX];
 	size_t columns = history->sums.count < CHART_WIDTH ? history->sums.count : CHART_WIDTH;
 
 	text_puts(text, "\nFreed until then\n");
@@ -175,9 +176,7 @@ static void add_chart(struct history *history)
 	words_add_count(text, history->sums.count, "run", "runs");
 	text_puts(text, ", ");
 	words_add_count(text, history->links, "link", "links");
-	text_puts(text, ", ");
-	words_add_size(text, history->sums.at[history->sums.count - 1]);
-	text_puts(text, "\n");
+	text_printf(text, ", %s\n", text_size(history->sums.at[history->sums.count - 1], freed));
 }
 
 int history_print(const char *path, bool json)

@@ -755,26 +755,56 @@ int cache_note(struct cache *cache, struct inode_id inode, const struct stamp *s
 	return 0;
 }
 
-/* The number of each volume; new ones get one. */
-static int know_volumes(struct cache *cache)
+/* *ret_unknown: whether there is one the store does not have. */
+static int find_volumes(struct cache *cache, bool *ret_unknown)
+{
+	*ret_unknown = false;
+	for (size_t i = 0; i < cache->volumes.count; i++) {
+		struct cache_volume *volume = &cache->volumes.at[i];
+		volume->stored = (struct store_volume){ 0 };
+		int r = store_volume(cache->store, &volume->id, &volume->stored);
+		if (r && r != -ENOENT)
+			return r;
+		*ret_unknown |= r == -ENOENT;
+		if (volume->stored.number >> NUMBER_BITS)
+			volume->stored.number = 0;
+	}
+	return 0;
+}
+
+static int add_unknown(struct cache *cache)
 {
 	int r = 0;
 	for (size_t i = 0; i < cache->volumes.count && !r; i++) {
 		struct cache_volume *volume = &cache->volumes.at[i];
-		volume->stored = (struct store_volume){ 0 };
-		r = store_volume(cache->store, &volume->id, &volume->stored);
-		if (r == -ENOENT && is_mute(cache)) {
-			r = 0;
-		} else if (r == -ENOENT) {
-			r = store_add_volume(cache->store, &volume->id, &volume->stored.number);
-			volume->stored.seen = volume->stored.pruned = cache->today;
-			if (!r)
-				r = store_set_volume(cache->store, &volume->stored);
-		}
-		if (volume->stored.number >> NUMBER_BITS)
-			volume->stored.number = 0;
+		struct store_volume known;
+		r = store_volume(cache->store, &volume->id, &known); /* another run may have added it meanwhile */
+		if (r != -ENOENT)
+			continue;
+		known = (struct store_volume){ .seen = cache->today, .pruned = cache->today };
+		r = store_add_volume(cache->store, &volume->id, &known.number);
+		if (!r)
+			r = store_set_volume(cache->store, &known);
 	}
 	return r;
+}
+
+/* The number of each volume; new ones get one. */
+static int know_volumes(struct cache *cache)
+{
+	bool unknown;
+	int r = find_volumes(cache, &unknown);
+	if (r || !unknown || is_mute(cache))
+		return r;
+	r = store_begin(cache->store, STORE_WRITE);
+	if (r)
+		return r == -EBUSY ? 0 : r;
+	r = add_unknown(cache);
+	if (!r)
+		r = store_commit(cache->store);
+	if (r)
+		store_cancel(cache->store);
+	return r ? r : find_volumes(cache, &unknown);
 }
 
 static int add_volume(struct cache *cache, const struct volume *id)

@@ -280,16 +280,20 @@ static int fill_new(const char *path, const void *secret, size_t length)
 	return r;
 }
 
-/* A journal without its database would be rolled back into the next one of that name. */
+/*
+ * A journal without its database would be rolled back into the next one of that name. The journal is looked at first: one that was
+ * there before there was a database is not another run's, which made the database just now and writes to it.
+ */
 static int move_journal(const char *path)
 {
 	struct text journal = { 0 }, aside = { 0 };
-	struct stamp stamp;
+	struct stamp stamp, database;
 	int r = 0;
 	text_printf(&journal, "%s-journal", path);
 	if (journal.failed)
 		r = -ENOMEM;
-	else if (!stamp_at(AT_FDCWD, journal.at, &stamp) && trusted_file(&stamp))
+	else if (!stamp_at(AT_FDCWD, journal.at, &stamp) && trusted_file(&stamp) &&
+		 (stamp_at(AT_FDCWD, path, &database) || !database.size))
 		r = store_set_aside(journal.at, &aside);
 	text_free(&journal);
 	text_free(&aside);

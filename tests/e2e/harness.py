@@ -245,6 +245,12 @@ class Case:
             if not shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
                 self.skip("%s is not installed" % name)
 
+    def cache(self, name="cache.db"):
+        """An option for a cache beside the tree; skips where the program was built without."""
+        if "without SQLite" in self.run("--history", "--cache=" + os.path.join(self.scratch, "none"), exit=None).err:
+            self.skip("the program was built without SQLite")
+        return "--cache=" + os.path.join(self.scratch, name)
+
     def need_mounts(self):
         if os.environ.get("DEDUPE_OWN_MOUNTS") != "1":
             self.skip("no mount namespace of our own can be had (needs root, CAP_SYS_ADMIN, no chroot)")
