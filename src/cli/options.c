@@ -897,6 +897,19 @@ void options_free(struct options *options)
 	vec_free(&options->references);
 }
 
+bool options_word(size_t number, struct options_word *ret)
+{
+	if (number >= countof(rows))
+		return false;
+	*ret = (struct options_word){
+		.letter = rows[number].letter,
+		.name = rows[number].name,
+		.argument = rows[number].argument,
+		.help = rows[number].help,
+	};
+	return true;
+}
+
 /* ---- help ---- */
 
 enum { HELP_COLUMN = 30 };

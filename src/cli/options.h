@@ -49,4 +49,15 @@ void options_free(struct options *options);
 /* Appends what --help prints: the short help, or that on a topic. */
 void options_help(struct text *text, const char *topic);
 
+/* An option as the table has it, for completions. */
+struct options_word {
+	char letter;          /* 0: none */
+	const char *name;     /* NULL: none */
+	const char *argument; /* NULL: none; "[=WHEN]": may be left out */
+	const char *help;     /* NULL: none */
+};
+
+/* The option of that number, from 0; false: there are no more. */
+bool options_word(size_t number, struct options_word *ret);
+
 #endif
