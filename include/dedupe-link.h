@@ -52,6 +52,12 @@ enum dlk_keep {
 	DLK_KEEP_FIRST_PATH,
 };
 
+/* What is done with equal files. */
+enum dlk_method {
+	DLK_HARDLINK, /* their names become links of one inode */
+	DLK_REFLINK,  /* they share blocks, which the kernel compares; inodes and metadata stay (btrfs, XFS) */
+};
+
 /* One selection rule; the first rule of a list that matches a name decides, no match means included. */
 struct dlk_filter {
 	enum dlk_filter_verdict { DLK_INCLUDE, DLK_EXCLUDE } verdict;
@@ -115,6 +121,7 @@ enum dlk_reason {
 	DLK_REASON_NO_PLAN,        /* an error: not a line of a plan */
 	DLK_REASON_TORN,           /* an error: a plan that lacks its last line */
 	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
+	DLK_REASON_NO_REFLINKS,    /* an error, once a file system: its files cannot share blocks */
 	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */
 	DLK_REASON_NO_JOURNAL,     /* the journal could not be written */
 	DLK_REASON_OUT_OF_TIME,    /* a note: max_time was over before all was looked at or linked */
@@ -165,6 +172,7 @@ struct dlk_options {
 	uint64_t max_rate;            /* content bytes read in a second; 0: no limit */
 	bool spare_cache;             /* pages of files that were not in the page cache are not left in it; those that were stay */
 	uint32_t max_links;           /* links of an inode are not raised above it; 0: the file system's own limit */
+	enum dlk_method method;       /* DLK_HARDLINK */
 	const char *const *references; /* directories that are looked through as well, first of all, in which nothing is replaced */
 	size_t reference_count;
 	bool isolate;                 /* files of one path are not made one, only files of different paths */

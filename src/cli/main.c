@@ -415,6 +415,7 @@ static int report(struct session *session)
 		.path_count = options->paths.count,
 		.detail = options->verbose,
 		.color = wants_color(options),
+		.reflinks = options->run.method == DLK_REFLINK,
 		.out_of_time = session->out_of_time,
 		.exit_status = status_of(session),
 		.duration_ns = session->duration_ns,

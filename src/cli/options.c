@@ -28,6 +28,7 @@ struct parse {
 	struct options *options;
 	struct text *problem;
 	const struct row *row; /* the option at hand */
+	unsigned respected;    /* words that were asked for, not those by default */
 	bool read_stdin;       /* some FILE was "-" */
 	bool after_x;          /* the last word was -x */
 };
@@ -317,6 +318,16 @@ static int set_keep(struct parse *parse, const char *argument UNUSED, int value)
 	return 0;
 }
 
+static int set_method(struct parse *parse, const char *argument, int value UNUSED)
+{
+	bool reflink = !strcmp(argument, "reflink");
+
+	if (!reflink && strcmp(argument, "hardlink"))
+		return refuse_argument(parse, argument, "is neither hardlink nor reflink; bytes are compared with either");
+	parse->options->run.method = reflink ? DLK_REFLINK : DLK_HARDLINK;
+	return 0;
+}
+
 static int set_keep_word(struct parse *parse, const char *argument, int value UNUSED)
 {
 	struct nearest nearest = { 0 };
@@ -333,12 +344,14 @@ static int set_keep_word(struct parse *parse, const char *argument, int value UN
 static int respect(struct parse *parse, const char *argument UNUSED, int bits)
 {
 	parse->options->run.respect |= (unsigned)bits;
+	parse->respected |= (unsigned)bits;
 	return 0;
 }
 
 static int disregard(struct parse *parse, const char *argument UNUSED, int bits)
 {
 	parse->options->run.respect &= ~(unsigned)bits;
+	parse->respected &= ~(unsigned)bits;
 	return 0;
 }
 
@@ -512,6 +525,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ 'n', "dry-run", NULL, set_dry_run, 0, TOPIC_RUN, COMMON, "only report: figures as of a real run" },
+	{ 0, "method", "METHOD", set_method, 0, TOPIC_RUN, LINE, "hardlink (default), or reflink: share blocks, stay apart" },
 	{ 0, "plan", "FILE", set_plan, 0, TOPIC_RUN, LINE, "link nothing, write what would be linked to FILE" },
 	{ 0, "apply", "FILE", set_plan, 1, TOPIC_RUN, LINE, "link what the plan in FILE says and nothing else" },
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
@@ -641,7 +655,7 @@ static const struct {
 	char letter;
 	const char *name, *hint;
 } strangers[] = {
-	{ 'y', "method", "bytes are always compared, there is no method to choose" },
+	{ 'y', NULL, "bytes are always compared, there is no method of it to choose" },
 	{ 'b', "io-size", "there is no buffer size to choose" },
 	{ 0, "cache-size", "there is no cache size to choose" },
 	{ 'l', "list-duplicates", "-n -v lists them, -n --print0 prints the names of copies" },
@@ -870,6 +884,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *ret_p
 		r = check(&parse);
 	ret->run.filters = ret->filters.at;
 	ret->run.filter_count = ret->filters.count;
+	if (ret->run.method == DLK_REFLINK) /* metadata stay apart, whatever it is */
+		ret->run.respect = parse.respected;
 	ret->run.references = ret->references.at;
 	ret->run.reference_count = ret->references.count;
 	ret->dry_run |= ret->plan_to != NULL;

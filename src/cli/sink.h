@@ -29,6 +29,7 @@ struct report {
 	} outcome;
 	unsigned detail; /* 0: the figures; 1: every set; 2: with inodes */
 	bool color;
+	bool reflinks;    /* files share blocks instead of becoming one */
 	bool out_of_time; /* something was left for want of time */
 	int exit_status;
 	int64_t duration_ns;

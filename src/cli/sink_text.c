@@ -153,7 +153,10 @@ static void say_linked(struct sink *sink)
 		end_line(sink);
 		return;
 	}
-	label(sink, dry ? "Would link" : "Linked");
+	if (sink->report->reflinks)
+		label(sink, dry ? "Would share" : "Shared");
+	else
+		label(sink, dry ? "Would link" : "Linked");
 	words_add_count(text, tally->links_made, "name in ", "names in ");
 	words_add_count(text, tally->sets, "duplicate set", "duplicate sets");
 	end_line(sink);
@@ -161,8 +164,10 @@ static void say_linked(struct sink *sink)
 	color(sink, bold);
 	words_add_size(text, tally->bytes_saved);
 	color(sink, plain);
-	text_puts(text, " and ");
-	words_add_count(text, tally->inodes_freed, "inode", "inodes");
+	if (!sink->report->reflinks) {
+		text_puts(text, " and ");
+		words_add_count(text, tally->inodes_freed, "inode", "inodes");
+	}
 	end_line(sink);
 }
 

@@ -24,6 +24,7 @@
 #include "plan.h"
 #include "reach.h"
 #include "replace.h"
+#include "share.h"
 
 enum {
 	WORKERS_MOST = 4,  /* beyond it the file system's own locks decide */
@@ -577,6 +578,10 @@ static void link_crossed(struct worker *worker)
 
 static void apply_set(struct worker *worker, const struct inode_id *inodes, size_t count)
 {
+	if (worker->plan->options.method == DLK_REFLINK) {
+		share_set(worker->plan, &worker->reach, inodes, count);
+		return;
+	}
 	link_set(worker, inodes, count);
 	link_crossed(worker);
 }

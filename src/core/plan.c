@@ -289,6 +289,8 @@ static void order_groups(struct class *class)
 static uint64_t link_limit(const struct dlk_plan *plan, const struct candidate_file *file)
 {
 	uint64_t limit = plan->catalog.domains.at[file->meta->domain].link_limit;
+	if (plan->options.method == DLK_REFLINK)
+		return UINT64_MAX;
 	return plan->options.max_links ? u64_min(limit, plan->options.max_links) : limit;
 }
 

@@ -26,6 +26,7 @@
 #include "planwords.h"
 #include "reach.h"
 #include "recover.h"
+#include "share.h"
 #include "temp.h"
 
 enum { READ_AT_ONCE = 256 * 1024, LINE_MOST = 256 << 20, REACH_DIRS = 64 };
@@ -400,18 +401,26 @@ static int read_options(struct planin *in, const struct record *header)
 {
 	struct dlk_options *options = &in->plan->options;
 	const struct record *given, *words;
+	const char *method = "hardlink";
 	uint64_t max_links = 0;
 	int r = record_object(header, "options", &given);
 	if (!r)
 		r = record_list(given, "respect", &words);
 	if (!r)
 		r = record_unsigned(given, "max_links", UINT32_MAX, &max_links);
+	if (!r) {
+		r = record_word(given, "method", &method);
+		r = r == -ENOENT ? 0 : r;
+	}
+	if (!r && strcmp(method, "hardlink") && strcmp(method, "reflink"))
+		r = -EINVAL;
 	if (r && r != -ENOENT)
 		return r;
+	options->method = strcmp(method, "reflink") ? DLK_HARDLINK : DLK_REFLINK;
 	options->max_links = (uint32_t)max_links;
 	if (r)
 		return 0; /* a header that says nothing: as by default */
-	options->respect = others_could_write(in->lines.fd) ? DLK_RESPECT_DEFAULT : 0;
+	options->respect = options->method == DLK_HARDLINK && others_could_write(in->lines.fd) ? DLK_RESPECT_DEFAULT : 0;
 	for (size_t i = 0; i < record_count(words); i++) {
 		const char *word;
 		unsigned bit = 0;
@@ -743,7 +752,7 @@ static enum dlk_reason judge(const struct planin *in, const struct side *keeper,
 	if (rule_stamp_differs(&keeper->stamp, &duplicate->stamp) & plan->options.respect)
 		return DLK_REASON_APART;
 	uint64_t limit = plan->options.max_links ? u64_min(domain->link_limit, plan->options.max_links) : domain->link_limit;
-	return k->links + kept->kept + 1 > limit ? DLK_REASON_LINK_LIMIT : DLK_REASON_NONE;
+	return plan->options.method == DLK_HARDLINK && k->links + kept->kept + 1 > limit ? DLK_REASON_LINK_LIMIT : DLK_REASON_NONE;
 }
 
 static bool in_reference(const struct dlk_plan *plan, uint32_t path)
@@ -862,7 +871,9 @@ static int finish(struct planin *in)
 		memcpy(plan->fates, in->fates.at, plan->catalog.paths.count);
 	plan->tally.domains = plan->catalog.domains.count;
 	int r = make_sets(in);
-	return r ? r : plan_foresee(plan);
+	if (r)
+		return r;
+	return plan->options.method == DLK_REFLINK ? share_foresee(plan) : plan_foresee(plan);
 }
 
 static int read_plan(struct planin *in)

@@ -70,6 +70,7 @@ static int header(struct planout *out)
 		if (out->plan->options.respect & 1u << bit)
 			record_add_word(text, NULL, plan_respect_words[bit]);
 	record_end(text, ']');
+	record_add_word(text, "method", out->plan->options.method == DLK_REFLINK ? "reflink" : "hardlink");
 	record_add_number(text, "max_links", out->plan->options.max_links);
 	record_end(text, '}');
 	return r ? r : end_line(out);

@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "plan.h"
 #include "recover.h"
+#include "share.h"
 #include "store.h"
 #include "walk.h"
 
@@ -156,7 +157,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	if (!r)
 		r = make_sets(plan);
 	if (!r)
-		r = plan_foresee(plan);
+		r = plan->options.method == DLK_REFLINK ? share_foresee(plan) : plan_foresee(plan);
 	return r;
 }
 

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../base/fail.h"
@@ -76,6 +78,64 @@ int extent_shared(int fd, uint64_t *ret_bytes)
 	}
 	*ret_bytes = bytes;
 	return 0;
+}
+
+static int map_add(struct extent_map *map, const struct fiemap_extent *e)
+{
+	const uint32_t unplaced = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE;
+	struct extent_run *last = map->count ? &map->runs[map->count - 1] : NULL;
+	if (e->fe_flags & unplaced)
+		map->placed = false;
+	if (!(e->fe_flags & FIEMAP_EXTENT_DATA_INLINE)) {
+		map->shareable += e->fe_length;
+		map->exclusive += e->fe_flags & FIEMAP_EXTENT_SHARED ? 0 : e->fe_length;
+	}
+	/* Compressed bytes do not lie side by side as they do in the file. */
+	if (last && !(e->fe_flags & FIEMAP_EXTENT_ENCODED) && last->logical + last->length == e->fe_logical &&
+	    last->physical + last->length == e->fe_physical) {
+		last->length += e->fe_length;
+		return 0;
+	}
+	if (map->count == map->room) {
+		size_t room = map->room ? map->room * 2 : 8;
+		struct extent_run *runs = realloc(map->runs, room * sizeof(*runs));
+		if (!runs)
+			return -ENOMEM;
+		map->runs = runs;
+		map->room = room;
+	}
+	map->runs[map->count++] = (struct extent_run){ e->fe_logical, e->fe_physical, e->fe_length };
+	return 0;
+}
+
+int extent_map_read(int fd, struct extent_map *ret)
+{
+	struct extent_map map = { .placed = true };
+	union fiemap_room room;
+	bool more = true;
+	int r = 0;
+	for (uint64_t from = 0; more && !r;) {
+		r = fiemap(fd, 0, from, EXTENTS, &room);
+		if (r || room.map.fm_mapped_extents == 0)
+			break;
+		const struct fiemap_extent *extents = room.map.fm_extents;
+		const struct fiemap_extent *last = &extents[size_min(room.map.fm_mapped_extents, EXTENTS) - 1];
+		for (const struct fiemap_extent *e = extents; e <= last && !r; e++)
+			r = map_add(&map, e);
+		more = !(last->fe_flags & FIEMAP_EXTENT_LAST) && last->fe_logical + last->fe_length > from;
+		from = last->fe_logical + last->fe_length;
+	}
+	if (r)
+		extent_map_free(&map);
+	else
+		*ret = map;
+	return r;
+}
+
+void extent_map_free(struct extent_map *map)
+{
+	free(map->runs);
+	*map = (struct extent_map){ 0 };
 }
 
 /* The block that holds the extended attributes; false when they lie in the inode, or in more than one. */

@@ -22,6 +22,21 @@ MUST_CHECK int extent_shared(int fd, uint64_t *ret_bytes);
  */
 uint64_t extent_attributes_shared(int fd, int other);
 
+/* Where all bytes of a file lie, by FIEMAP, for comparing and counting. */
+struct extent_map {
+	struct extent_run {
+		uint64_t logical, physical, length;
+	} *runs;             /* next to each other on disk and in the file: one run */
+	size_t count, room;
+	bool placed;         /* all of it has a place that is known */
+	uint64_t shareable;  /* bytes in extents of their own, not in the inode */
+	uint64_t exclusive;  /* of these, bytes that no other file shares */
+};
+
+/* Errors of FIEMAP; -ENOMEM. Freed with extent_map_free. */
+MUST_CHECK int extent_map_read(int fd, struct extent_map *ret);
+void extent_map_free(struct extent_map *map);
+
 /* Physical byte address of the first extent, for reading in disk order; -EOPNOTSUPP where unknown. */
 MUST_CHECK int extent_physical(int fd, uint64_t *ret_address);
 
