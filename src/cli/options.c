@@ -525,7 +525,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ 'n', "dry-run", NULL, set_dry_run, 0, TOPIC_RUN, COMMON, "only report: figures as of a real run" },
-	{ 0, "method", "METHOD", set_method, 0, TOPIC_RUN, LINE, "hardlink (default), or reflink: share blocks, stay apart" },
+	{ 0, "method", "METHOD", set_method, 0, TOPIC_RUN, LINE, "hardlink (default) or reflink: share blocks" },
 	{ 0, "plan", "FILE", set_plan, 0, TOPIC_RUN, LINE, "link nothing, write what would be linked to FILE" },
 	{ 0, "apply", "FILE", set_plan, 1, TOPIC_RUN, LINE, "link what the plan in FILE says and nothing else" },
 	{ 0, "recover", NULL, set_verb, OPTIONS_RECOVER, TOPIC_RUN, LINE,
