@@ -106,6 +106,7 @@ struct cache {
 	uint64_t comparisons;       /* atomic */
 	bool mute;                  /* atomic: nothing more is written */
 	bool damaged;               /* blocks that were no good were met */
+	uint64_t blocks_read;
 
 	pthread_mutex_t queue_mutex;
 	VEC(struct note) queue;
@@ -271,6 +272,7 @@ static int load(struct cache *cache, struct block *block, const struct volume *v
 	const unsigned char *bytes;
 	const void *data;
 	size_t length;
+	cache->blocks_read++;
 	block->id = -1;
 	memset(block->parts, 0, sizeof(block->parts));
 	int r = store_get(cache->store, id, &data, &length);
@@ -358,34 +360,48 @@ static const struct record *find(struct cache *cache, struct inode_id id, uint8_
 bool cache_find(struct cache *cache, struct inode_id inode, enum cache_part part, struct digest *ret)
 {
 	uint8_t parts;
-	pthread_mutex_lock(&cache->mutex);
 	const struct record *record = find(cache, inode, &parts);
 	bool found = record && parts & 1 << part;
 	if (found)
 		*ret = record->digests[part];
-	pthread_mutex_unlock(&cache->mutex);
 	return found;
 }
 
 bool cache_find_xattrs(struct cache *cache, struct inode_id inode, uint32_t *ret)
 {
 	uint8_t parts;
-	pthread_mutex_lock(&cache->mutex);
 	const struct record *record = find(cache, inode, &parts);
 	bool found = record && parts & HAS_XATTRS && record->ctime == mark_of(cache, inode)->ctime;
 	if (found)
 		*ret = record->xattrs;
-	pthread_mutex_unlock(&cache->mutex);
 	return found;
 }
 
-int cache_order(const struct cache *cache, struct inode_id a, struct inode_id b)
+void cache_hold(struct cache *cache)
 {
-	const struct catalog_inode *x = catalog_inode(cache->catalog, a), *y = catalog_inode(cache->catalog, b);
-	uint32_t i = catalog_meta(cache->catalog, x)->domain, j = catalog_meta(cache->catalog, y)->domain;
-	if (i != j)
-		return i < j ? -1 : 1;
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
+	int r = cache->store ? store_begin(cache->store, STORE_READ) : 0;
+	if (r)
+		fail(cache, r, false);
+}
+
+void cache_release(struct cache *cache)
+{
+	int r = cache->store ? store_end(cache->store) : 0;
+	if (r)
+		fail(cache, r, false);
+}
+
+bool cache_knows(const struct cache *cache)
+{
+	for (size_t i = 0; i < cache->volumes.count; i++)
+		if (cache->volumes.at[i].stored.records)
+			return true;
+	return false;
+}
+
+uint64_t cache_blocks_read(const struct cache *cache)
+{
+	return cache->blocks_read;
 }
 
 /*

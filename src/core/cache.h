@@ -58,14 +58,25 @@ MUST_CHECK int cache_note(struct cache *cache, struct inode_id inode, const stru
 /* To be called once after all have been noted: finds out which file systems they lie on. -ENOMEM. */
 MUST_CHECK int cache_begin(struct cache *cache);
 
-/* What is remembered. Cheapest in the order of cache_order: the block of records read last is kept. */
+/*
+ * What is remembered. Cheapest in the order of inode numbers: the block of records read last is kept. Finding is for one thread, while
+ * no other puts anything.
+ */
 bool cache_find(struct cache *cache, struct inode_id inode, enum cache_part part, struct digest *ret);
 
 /* The digest of its attributes, which change without a trace in mtime: only if nobody has touched the inode. */
 bool cache_find_xattrs(struct cache *cache, struct inode_id inode, uint32_t *ret);
 
-/* <0, 0, >0: by file system, then by number. */
-int cache_order(const struct cache *cache, struct inode_id a, struct inode_id b);
+/*
+ * Around much finding: what is found is of one moment, and SQLite need not look for another run's changes before each block, which
+ * costs more than the block. Other runs wait with writing meanwhile.
+ */
+void cache_hold(struct cache *cache);
+void cache_release(struct cache *cache);
+
+/* Whether anything is remembered of the file systems at hand; and how many blocks were read, to see what an order costs. */
+bool cache_knows(const struct cache *cache);
+uint64_t cache_blocks_read(const struct cache *cache);
 
 /* Whether what is read of it from now on may be remembered. Waits, some milliseconds at most, for a file touched just now. */
 bool cache_may_keep(const struct cache *cache, struct inode_id inode);

@@ -24,6 +24,7 @@ enum {
 	IN_FLIGHT = 8 << 20, /* bytes of whole files being read at once, beyond that many */
 	TAKE = 16,           /* items a reader takes at once */
 	STRETCH = 4096,      /* items ordered by inode number at once */
+	STREWN = 8,          /* items to a block of the cache below which blocks are read too often */
 	REACH_DIRS = 64,
 	BATCH_LEAST = 128 * 1024, /* items in memory at once: as many, or */
 	BATCHES_MOST = 8,         /* so many that there are no more batches than this */
@@ -584,16 +585,16 @@ static void order_items(struct sifting *sifting)
 /* ---- what is remembered ---- */
 
 /* In the order in which the cache is cheapest. At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
-static void order_for_cache(struct sifting *sifting)
+static void order_for_cache(struct sifting *sifting, struct item *items, size_t count)
 {
-	for (size_t i = 0; i < sifting->count && sifting->level == LEVEL_HEAD; i++) {
-		const struct catalog_inode *inode = item_inode(sifting, &sifting->items[i]);
-		sifting->items[i].digest.low = (uint64_t)catalog_meta(sifting->sift->catalog, inode)->domain << 56 ^ inode->ino;
+	for (size_t i = 0; i < count && sifting->level == LEVEL_HEAD; i++) {
+		const struct catalog_inode *inode = item_inode(sifting, &items[i]);
+		items[i].digest.low = (uint64_t)catalog_meta(sifting->sift->catalog, inode)->domain << 56 ^ inode->ino;
 	}
 	if (sifting->level == LEVEL_HEAD)
-		sort_items(sifting->items, sifting->count, 56);
+		sort_items(items, count, 56);
 	else
-		qsort_r(sifting->items, sifting->count, sizeof(*sifting->items), order_by_ino, sifting);
+		qsort_r(items, count, sizeof(*items), order_by_ino, sifting);
 }
 
 /* True when the item need not be read at this level. */
@@ -611,20 +612,39 @@ static bool recall(struct sifting *sifting, struct item *item)
 	return true;
 }
 
-/* Those that are known come first. */
-static void recall_items(struct sifting *sifting)
+static void recall_range(struct sifting *sifting, size_t from, size_t count)
 {
-	sifting->known = 0;
-	if (!sifting->sift->cache)
-		return;
-	order_for_cache(sifting);
-	for (size_t i = 0; i < sifting->count; i++) {
+	order_for_cache(sifting, sifting->items + from, count);
+	for (size_t i = from; i < from + count; i++) {
 		struct item item = sifting->items[i];
 		if (!recall(sifting, &item))
 			continue;
 		sifting->items[i] = sifting->items[sifting->known];
 		sifting->items[sifting->known++] = item;
 	}
+}
+
+/*
+ * Those that are known come first. Stretch by stretch, as long as inodes that were found together have numbers close together: then
+ * all that is touched is near. Where they are strewn, all the rest at once, so that no block is read often.
+ */
+static void recall_items(struct sifting *sifting)
+{
+	struct cache *cache = sifting->sift->cache;
+	sifting->known = 0;
+	if (!cache)
+		return;
+	cache_hold(cache);
+	for (size_t from = 0, count; from < sifting->count; from += count) {
+		uint64_t before = cache_blocks_read(cache);
+		count = size_min(STRETCH, sifting->count - from);
+		recall_range(sifting, from, count);
+		if (cache_blocks_read(cache) - before > count / STREWN) {
+			recall_range(sifting, from + count, sifting->count - from - count);
+			break;
+		}
+	}
+	cache_release(cache);
 }
 
 /* Attributes leave no trace in mtime, so they are read again once somebody touched the file: of those few that have equals. */
@@ -733,6 +753,8 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 	size_t cursor = 0;
 	bool more;
 	int r;
+	if (!sift->batch && sift->cache && cache_knows(sift->cache))
+		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
 		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
 	do {

@@ -478,6 +478,12 @@ void store_cancel(struct store *store)
 	(void)r;
 }
 
+int store_end(struct store *store)
+{
+	sqlite3_stmt *statement = ready(store, COMMIT);
+	return sqlite3_get_autocommit(store->db) ? 0 : run(statement);
+}
+
 /* ---- blocks ---- */
 
 int store_get(struct store *store, int64_t id, const void **ret, size_t *ret_length)

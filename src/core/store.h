@@ -40,6 +40,7 @@ MUST_CHECK int store_secret(struct store *store, void *ret, size_t length);
 MUST_CHECK int store_begin(struct store *store, enum store_mode mode);
 MUST_CHECK int store_commit(struct store *store);
 void store_cancel(struct store *store);
+MUST_CHECK int store_end(struct store *store); /* of reading; fine when there is nothing to end */
 
 /* ---- blocks: bytes by number ---- */
 

@@ -39,6 +39,11 @@ int store_commit(struct store *store UNUSED)
 	return -ENOSYS;
 }
 
+int store_end(struct store *store UNUSED)
+{
+	return -ENOSYS;
+}
+
 void store_cancel(struct store *store UNUSED)
 {
 }
