@@ -175,6 +175,7 @@ struct dlk_options {
 	enum dlk_method method;       /* DLK_HARDLINK */
 	const char *const *references; /* directories that are looked through as well, first of all, in which nothing is replaced */
 	size_t reference_count;
+	bool decide;                  /* dlk_scan decides about all files (reads large ones whole), so that all sets can be looked at */
 	bool isolate;                 /* files of one path are not made one, only files of different paths */
 	bool exclude_caches;          /* leave directories alone that hold a CACHEDIR.TAG */
 	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
@@ -283,6 +284,12 @@ DLK_API const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan);
 
 /* Visits the sets in the order of their keepers' paths: the same for the same tree, whatever the threads. */
 DLK_API int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
+
+/*
+ * Keeps those sets for which `choose` returns other than 0; the others will not be applied. Sets that are not decided yet (see
+ * dlk_options.decide) are dropped as well. The figures are those of what was kept. -EINVAL after dlk_apply(); -ENOMEM.
+ */
+DLK_API int dlk_plan_choose(struct dlk_plan *plan, int (*choose)(void *ctx, const struct dlk_set *set), void *ctx);
 
 /*
  * Writes the plan to an open file as JSON lines: what was scanned, a line for each name to be replaced, the counts. People may

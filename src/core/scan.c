@@ -133,6 +133,11 @@ static int make_sets(struct dlk_plan *plan)
 	return r;
 }
 
+static int foresee(struct dlk_plan *plan)
+{
+	return plan->options.method == DLK_REFLINK ? share_foresee(plan) : plan_foresee(plan);
+}
+
 static int scan(struct scan *scan, const char *const *paths, size_t count)
 {
 	struct dlk_plan *plan = scan->plan;
@@ -157,7 +162,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	if (!r)
 		r = make_sets(plan);
 	if (!r)
-		r = plan->options.method == DLK_REFLINK ? share_foresee(plan) : plan_foresee(plan);
+		r = foresee(plan);
 	return r;
 }
 
@@ -272,17 +277,61 @@ static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visito
 	return r;
 }
 
-static int visit_set(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx, size_t index)
+static struct dlk_set view_set(const struct dlk_plan *plan, size_t index)
 {
 	const struct plan_set *set = &plan->sets.at[index];
 	const struct inode_id *members = &plan->members.at[set->first];
 	struct dlk_set view = { .index = index, .size = catalog_inode(&plan->catalog, members[0])->size };
 	for (uint32_t i = 0; i < set->count; i++)
 		view.names += catalog_inode(&plan->catalog, members[i])->names;
+	return view;
+}
+
+static int visit_set(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx, size_t index)
+{
+	const struct plan_set *set = &plan->sets.at[index];
+	const struct inode_id *members = &plan->members.at[set->first];
+	struct dlk_set view = view_set(plan, index);
 	int r = visitor->set ? visitor->set(ctx, &view) : 0;
 	for (uint32_t i = 0; i < set->count && !r && visitor->member; i++)
 		r = visit_inode(plan, visitor, ctx, &view, members[i]);
 	return r;
+}
+
+/* The figures of a prediction that is to be made again. */
+static void forget(struct dlk_plan *plan)
+{
+	struct dlk_tally *tally = &plan->tally;
+	tally->sets = tally->links_made = tally->inodes_freed = 0;
+	tally->bytes_saved = tally->bytes_held_elsewhere = 0;
+	plan->shared.count = 0;
+}
+
+static void drop_set(struct dlk_plan *plan, const struct plan_set *set)
+{
+	for (uint32_t i = 1; i < set->count; i++) {
+		uint32_t at = catalog_inode(&plan->catalog, plan->members.at[set->first + i])->first_path;
+		for (; at != ID_NONE; at = catalog_path(&plan->catalog, (struct path_id){ at })->next)
+			plan->fates[at] = DLK_FATE_LEFT;
+	}
+}
+
+int dlk_plan_choose(struct dlk_plan *plan, int (*choose)(void *ctx, const struct dlk_set *set), void *ctx)
+{
+	size_t kept = 0;
+	if (plan->applied)
+		return -EINVAL;
+	for (size_t i = 0; i < plan->sets.count; i++) {
+		struct dlk_set view = view_set(plan, i);
+		if (choose(ctx, &view))
+			plan->sets.at[kept++] = plan->sets.at[i];
+		else
+			drop_set(plan, &plan->sets.at[i]);
+	}
+	plan->sets.count = kept;
+	plan->sift.classes.count = 0;
+	forget(plan);
+	return foresee(plan);
 }
 
 int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx)

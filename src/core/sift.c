@@ -534,7 +534,7 @@ static int settle(struct sifting *sifting, struct item *items, size_t count, siz
 		return add_compared(sifting, items, count);
 	bool far_enough = sifting->level == LEVEL_TAIL || manners_read_late(sifting->sift->manners);
 	bool enough = far_enough && sifting->sift->options->will_apply && count <= SIFT_UNDECIDED &&
-		      sifting->sift->options->method == DLK_HARDLINK &&
+		      sifting->sift->options->method == DLK_HARDLINK && !sifting->sift->options->decide &&
 		      !(sifting->sift->cache && whole_is_known(sifting, items, count));
 	if (whole || enough)
 		return add_class(sifting, items, count, whole);
