@@ -162,19 +162,35 @@ static int add_member(void *ctx, const struct dlk_set *set, const struct dlk_mem
 
 /* ---- folders ---- */
 
-static int order_paths(const void *a, const void *b)
-{
-	const char *x = *(char *const *)a, *y = *(char *const *)b;
+struct place {
+	char *path;
+	size_t length;
+	struct survey_sum sum;
+};
 
-	while (*x && *x == *y) {
-		x++;
-		y++;
-	}
-	if (!*x || !*y)
-		return *x ? 1 : *y ? -1 : 0;
-	if (*x == '/' || *y == '/')
-		return *x == '/' ? -1 : 1;
-	return (unsigned char)*x < (unsigned char)*y ? -1 : 1;
+/* The first byte in which they differ, or the end of the shorter one. Neighbours have long beginnings in common. */
+static size_t common_length(const struct place *a, const struct place *b)
+{
+	size_t length = size_min(a->length, b->length), at = 0;
+
+	while (at + sizeof(uint64_t) <= length && !memcmp(a->path + at, b->path + at, sizeof(uint64_t)))
+		at += sizeof(uint64_t);
+	while (at < length && a->path[at] == b->path[at])
+		at++;
+	return at;
+}
+
+static int order_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	size_t at = common_length(x, y);
+	unsigned char c = (unsigned char)x->path[at], d = (unsigned char)y->path[at];
+
+	if (c == d || !c || !d)
+		return c ? 1 : d ? -1 : 0;
+	if (c == '/' || d == '/')
+		return c == '/' ? -1 : 1;
+	return c < d ? -1 : 1;
 }
 
 /* Where the folder above begins to be named: the length of "a/b" for "a/b/c", 1 for "/a", 0 for "a". */
@@ -189,7 +205,7 @@ static size_t length_above(const char *path, size_t length)
 
 static int push_folder(struct survey *survey, const char *path, size_t length, int parent)
 {
-	struct survey_folder folder = { .path = strndup(path, length), .parent = parent };
+	struct survey_folder folder = { .path = strndup(path, length), .length = length, .parent = parent };
 
 	if (!folder.path)
 		return -ENOMEM;
@@ -202,7 +218,7 @@ static int push_folder(struct survey *survey, const char *path, size_t length, i
 
 static bool is_folder(const struct survey_folder *folder, const char *path, size_t length)
 {
-	return !strncmp(folder->path, path, length) && !folder->path[length];
+	return folder->length == length && !memcmp(folder->path, path, length);
 }
 
 /* The folder of that path, and those above it where they are missing. `last` is the one added last, or SURVEY_NONE. */
@@ -226,19 +242,12 @@ static int find_folder(struct survey *survey, const char *path, size_t length, i
 	return r;
 }
 
-struct place {
-	char *path;
-	struct survey_sum sum;
-};
-
 static int add_folders(struct survey *survey, const struct place *places, size_t count)
 {
 	int last = SURVEY_NONE, r = 0;
 
 	for (size_t i = 0; i < count && !r; i++) {
-		size_t length = strlen(places[i].path);
-
-		r = find_folder(survey, places[i].path, length, last, &last);
+		r = find_folder(survey, places[i].path, places[i].length, last, &last);
 		if (!r)
 			add(&survey->folders.at[last].own, places[i].sum.bytes, places[i].sum.names);
 	}
@@ -255,14 +264,13 @@ static int add_folders(struct survey *survey, const struct place *places, size_t
 static int get_place(const struct dlk_plan *plan, uint64_t dir, const struct survey_sum *sum, struct place *ret)
 {
 	int r = dlk_plan_dir(plan, dir, &ret->path);
-	size_t length;
 
 	if (r)
 		return r;
 	ret->sum = *sum;
-	length = strlen(ret->path);
-	while (length > 1 && ret->path[length - 1] == '/')
-		ret->path[--length] = 0;
+	ret->length = strlen(ret->path);
+	while (ret->length > 1 && ret->path[ret->length - 1] == '/')
+		ret->path[--ret->length] = 0;
 	return 0;
 }
 
@@ -279,7 +287,7 @@ static int make_folders(const struct dlk_plan *plan, struct survey *survey)
 		count += !r;
 	}
 	if (!r) {
-		qsort(places, count, sizeof(*places), order_paths);
+		qsort(places, count, sizeof(*places), order_places);
 		r = add_folders(survey, places, count);
 	}
 	for (size_t i = 0; i < count; i++)

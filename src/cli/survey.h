@@ -27,6 +27,7 @@ struct survey_sum {
 /* A folder, or one above. Parents stand before their children, children in the order of their names. */
 struct survey_folder {
 	char *path;
+	size_t length;          /* of path */
 	int parent;             /* index; SURVEY_NONE: there is none */
 	struct survey_sum own;  /* of files right in it */
 	struct survey_sum all;  /* and of all below */
