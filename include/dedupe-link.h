@@ -93,6 +93,7 @@ enum dlk_stage {
 	DLK_STAGE_SWAP,    /* exchanging it with the target's name */
 	DLK_STAGE_DROP,    /* unlinking the old file, or putting it back */
 	DLK_STAGE_RECOVER, /* finishing or undoing what a dead run left */
+	DLK_STAGE_TIMES,   /* putting back the mtime of a directory */
 	DLK_STAGE_JOURNAL, /* writing or reading a journal: `path` is NULL or "line N" */
 	DLK_STAGE_UNDO,    /* giving a name a file of its own again */
 	DLK_STAGE_PLAN,    /* reading a plan: `path` is the name refused, or "line N" */
@@ -183,6 +184,7 @@ struct dlk_options {
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
 	const char *cache;            /* NULL, or the path of a file for digests and history, made if need be; see below */
 	int journal;                  /* 0, or an open file (for reading and appending) for a line on each name replaced */
+	bool keep_dir_times;          /* mtimes of directories are put back, unless others changed them meanwhile */
 	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;

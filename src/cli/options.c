@@ -229,6 +229,12 @@ static int set_rate(struct parse *parse, const char *argument, int value UNUSED)
 	return 0;
 }
 
+static int set_keep_dir_times(struct parse *parse, const char *argument UNUSED, int value UNUSED)
+{
+	parse->options->run.keep_dir_times = true;
+	return 0;
+}
+
 static int set_idle(struct parse *parse, const char *argument UNUSED, int value UNUSED)
 {
 	parse->options->idle = parse->options->run.spare_cache = true;
@@ -540,6 +546,8 @@ static const struct row rows[] = {
 	{ 'j', "threads", "N", set_threads, 0, TOPIC_RUN, LINE, "use N threads; 0 or auto: as many as pay (default)" },
 	{ 0, "max-time", "DUR", set_max_time, 0, TOPIC_RUN, LINE,
 	  "end by then, as in 90m or 2h; most savings first" },
+	{ 0, "keep-dir-times", NULL, set_keep_dir_times, 0, TOPIC_RUN, LINE,
+	  "put back the times of directories" },
 	{ 0, "idle", NULL, set_idle, 0, TOPIC_RUN, LINE, "be last for disk and CPU, spare the page cache" },
 	{ 0, "bwlimit", "RATE", set_rate, 0, TOPIC_RUN, LINE, "read at most RATE a second: 500K, 20M" },
 	{ 'h', "help", "[=TOPIC]", set_help, 0, TOPIC_RUN, LINE,

@@ -20,6 +20,7 @@
 #include "../sys/extent.h"
 #include "account.h"
 #include "confirm.h"
+#include "dirtime.h"
 #include "journal.h"
 #include "plan.h"
 #include "reach.h"
@@ -41,6 +42,7 @@ struct apply {
 	size_t units;          /* sets and undecided classes */
 	unsigned workers;
 	size_t *next, *end;    /* of each worker's share; next is atomic */
+	struct dirtimes *dirtimes; /* NULL: not wanted */
 	size_t *order;         /* NULL, or the units by what they would free: with a limit of time */
 	uint32_t run, serial;
 	int64_t *synced;       /* of each domain */
@@ -222,6 +224,8 @@ static void name_done(void *ctx, const struct replace_place *place, const struct
 	}
 	if (outcome->kept)
 		tell_kept(worker, name, outcome);
+	if (worker->apply->dirtimes)
+		dirtimes_look(worker->apply->dirtimes);
 	name_free(name);
 	target_settled(worker, proof_target(proof));
 }
@@ -374,6 +378,8 @@ static int replace_path(struct worker *worker, struct proof *proof, struct path_
 		leave_name(worker, path, DLK_STAGE_LINK, changed ? DLK_REASON_CHANGED : DLK_REASON_NONE, changed ? 0 : r);
 		return 0;
 	}
+	if (worker->apply->dirtimes)
+		dirtimes_touch(worker->apply->dirtimes, (struct dir_id){ catalog_path(catalog, path)->dir }, name->dir->fd);
 	struct replace_place place = { .dirfd = name->dir->fd, .name = catalog_name(catalog, path), .cookie = name };
 	target->left++;
 	r = replace_name(&worker->replacer, &place, proof);
@@ -1049,11 +1055,14 @@ static int apply_init(struct apply *apply, struct dlk_plan *plan)
 		apply->end[w] = apply->units * (w + 1) / apply->workers;
 	}
 	int r = manners_limits_time(&plan->manners) ? order_units(apply) : 0;
-	return r ? r : sys_random(&apply->run, sizeof(apply->run));
+	if (!r)
+		r = sys_random(&apply->run, sizeof(apply->run));
+	return r || !plan->options.keep_dir_times ? r : dirtimes_begin(apply->run, &apply->dirtimes);
 }
 
 static void apply_free(struct apply *apply)
 {
+	dirtimes_free(apply->dirtimes);
 	free(apply->order);
 	free(apply->next);
 	free(apply->end);
@@ -1120,6 +1129,36 @@ static int finish(struct apply *apply, int result)
 	return r;
 }
 
+struct times {
+	struct apply *apply;
+	struct reach reach;
+};
+
+static int open_dir(void *ctx, struct dir_id dir, int *ret_fd)
+{
+	struct times *times = ctx;
+	return reach_dir(&times->reach, dir, ret_fd);
+}
+
+static void times_trouble(void *ctx, struct dir_id dir, int error)
+{
+	struct times *times = ctx;
+	struct text path = { 0 };
+	if (fail_kind(error) == FAIL_GONE || fail_kind(error) == FAIL_SWAPPED)
+		return; /* somebody else's directory now, with their time */
+	catalog_dir_text(&times->apply->plan->catalog, dir, &path);
+	tell_error(&times->apply->plan->tell, DLK_STAGE_TIMES, path.at, error);
+	text_free(&path);
+}
+
+static void put_times_back(struct apply *apply)
+{
+	struct times times = { .apply = apply };
+	reach_init(&times.reach, &apply->plan->catalog, 16);
+	dirtimes_end(apply->dirtimes, open_dir, times_trouble, &times);
+	reach_free(&times.reach);
+}
+
 int dlk_apply(struct dlk_plan *plan)
 {
 	struct apply apply;
@@ -1141,6 +1180,8 @@ int dlk_apply(struct dlk_plan *plan)
 		tell_now(&apply);
 		r = apply.error == -ETIME ? 0 : apply.error;
 	}
+	if (apply.dirtimes)
+		put_times_back(&apply);
 	int unwritten = plan->journal ? journal_error(plan->journal) : 0;
 	if (unwritten) { /* nothing more could be linked, but all that was is true */
 		tell_error(&plan->tell, DLK_STAGE_JOURNAL, NULL, unwritten);

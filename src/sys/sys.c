@@ -13,6 +13,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -170,6 +171,21 @@ static int kernel_fsetxattr(int fd, const char *name, const void *value, size_t 
 	RETURN_CALL(int, fsetxattr(fd, name, value, size, 0));
 }
 
+static int kernel_inotify_init(int flags)
+{
+	RETURN_CALL(int, inotify_init1(flags));
+}
+
+static int kernel_inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	RETURN_CALL(int, inotify_add_watch(fd, path, mask));
+}
+
+static int kernel_inotify_rm_watch(int fd, int id)
+{
+	RETURN_CALL(int, inotify_rm_watch(fd, id));
+}
+
 static int kernel_futimens(int fd, int64_t mtime)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
@@ -280,6 +296,9 @@ const struct sys_calls sys_kernel = {
 	.fchown = kernel_fchown,
 	.fchmod = kernel_fchmod,
 	.fsetxattr = kernel_fsetxattr,
+	.inotify_init = kernel_inotify_init,
+	.inotify_add_watch = kernel_inotify_add_watch,
+	.inotify_rm_watch = kernel_inotify_rm_watch,
 	.futimens = kernel_futimens,
 	.readlinkat = kernel_readlinkat,
 	.faccessat = kernel_faccessat,

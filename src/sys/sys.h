@@ -46,6 +46,10 @@ struct sys_calls {
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size);
+	/* see watch.h */
+	int (*inotify_init)(int flags);
+	int (*inotify_add_watch)(int fd, const char *path, uint32_t mask);
+	int (*inotify_rm_watch)(int fd, int id);
 	int (*futimens)(int fd, int64_t mtime); /* atime stays */
 	ssize_t (*readlinkat)(int dirfd, const char *path, char *buffer, size_t size);
 	int (*faccessat)(int dirfd, const char *path, int mode, int flags);

@@ -52,6 +52,9 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_FCHOWN] = { "fchown", true, { EPERM, EIO } },
 	[ENTRY_FCHMOD] = { "fchmod", true, { EPERM, EIO } },
 	[ENTRY_FSETXATTR] = { "fsetxattr", true, { EPERM, ENOSPC, EOPNOTSUPP, EIO } },
+	[ENTRY_INOTIFY_INIT] = { "inotify_init", false, { EMFILE } },
+	[ENTRY_INOTIFY_ADD] = { "inotify_add_watch", false, { ENOSPC, ENOMEM } },
+	[ENTRY_INOTIFY_RM] = { "inotify_rm_watch", false, { EINVAL } },
 	[ENTRY_FUTIMENS] = { "futimens", true, { EPERM, EIO } },
 	[ENTRY_READLINKAT] = { "readlinkat", false, { EIO, ENOENT } },
 	[ENTRY_FLOCK] = { "flock", false, { EAGAIN, ENOLCK, EIO } },
@@ -517,6 +520,21 @@ static int f_fsetxattr(int fd, const char *name, const void *value, size_t size)
 	THROUGH(int, ENTRY_FSETXATTR, sys_kernel.fsetxattr(fd, name, value, size));
 }
 
+static int f_inotify_init(int flags)
+{
+	THROUGH(int, ENTRY_INOTIFY_INIT, sys_kernel.inotify_init(flags));
+}
+
+static int f_inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	THROUGH(int, ENTRY_INOTIFY_ADD, sys_kernel.inotify_add_watch(fd, path, mask));
+}
+
+static int f_inotify_rm_watch(int fd, int id)
+{
+	THROUGH(int, ENTRY_INOTIFY_RM, sys_kernel.inotify_rm_watch(fd, id));
+}
+
 static int f_futimens(int fd, int64_t mtime)
 {
 	THROUGH(int, ENTRY_FUTIMENS, sys_kernel.futimens(fd, mtime));
@@ -668,6 +686,9 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	calls.fchown = f_fchown;
 	calls.fchmod = f_fchmod;
 	calls.fsetxattr = f_fsetxattr;
+	calls.inotify_init = f_inotify_init;
+	calls.inotify_add_watch = f_inotify_add_watch;
+	calls.inotify_rm_watch = f_inotify_rm_watch;
 	calls.futimens = f_futimens;
 	calls.readlinkat = f_readlinkat;
 	calls.flock = f_flock;
