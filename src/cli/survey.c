@@ -7,6 +7,8 @@
  */
 #include "survey.h"
 
+#include "../base/own.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -261,17 +263,30 @@ static int add_folders(struct survey *survey, const struct place *places, size_t
 	return r;
 }
 
+/* Somebody may nest directories by the thousand: what lies deeper counts for the folder at that depth. */
+static size_t length_to_depth(const char *path, size_t most)
+{
+	size_t length = 0;
+
+	for (size_t depth = 0; path[length]; length++)
+		if (length && path[length] == '/' && ++depth == most)
+			break;
+	return length;
+}
+
 static int get_place(const struct dlk_plan *plan, uint64_t dir, const struct survey_sum *sum, struct place *ret)
 {
-	int r = dlk_plan_dir(plan, dir, &ret->path);
+	own_free char *path = NULL;
+	size_t length;
+	int r = dlk_plan_dir(plan, dir, &path);
 
 	if (r)
 		return r;
-	ret->sum = *sum;
-	ret->length = strlen(ret->path);
-	while (ret->length > 1 && ret->path[ret->length - 1] == '/')
-		ret->path[--ret->length] = 0;
-	return 0;
+	length = length_to_depth(path, SURVEY_DEPTH);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	*ret = (struct place){ .path = strndup(path, length), .length = length, .sum = *sum };
+	return ret->path ? 0 : -ENOMEM;
 }
 
 static int make_folders(const struct dlk_plan *plan, struct survey *survey)

@@ -15,6 +15,7 @@ enum {
 	SURVEY_SETS = 5,    /* the largest, with a path */
 	SURVEY_SUFFIX = 12, /* longer ones are no kinds */
 	SURVEY_KINDS = 4096,
+	SURVEY_DEPTH = 100, /* of folders */
 	SURVEY_SIZES = 12,  /* below 4 KiB, 16 KiB, ... 4 GiB; and more */
 	SURVEY_AGES = 8,    /* below a day, a week, 30 days, 90 days, 1, 2 and 5 years; and more */
 };
