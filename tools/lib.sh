@@ -12,8 +12,8 @@ PATH=$PATH:/usr/sbin:/sbin
 to_build="gcc libc6-dev meson ninja-build pkg-config libxxhash-dev python3"
 # Not insisted on: --apply reads its file with jansson, --cache keeps its own with SQLite.
 to_build_well="libjansson-dev libsqlite3-dev"
-to_test="check clang compiler-rt strace tmux chromium e2fsprogs xfsprogs btrfs-progs attr acl mount spin dpkg-dev debhelper lintian
-	python3-jsonschema"
+to_test="check clang compiler-rt strace tmux chromium e2fsprogs xfsprogs btrfs-progs attr acl mount spin valgrind
+	dpkg-dev debhelper lintian python3-jsonschema"
 
 say() {
 	printf '%s\n' "$*" >&2
