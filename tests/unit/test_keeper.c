@@ -142,6 +142,8 @@ static int by_path(const void *a, const void *b, void *ctx)
 	return catalog_path_order(catalog, x, y);
 }
 
+static bool with_references, with_isolation;
+
 /* Fills `members` in the order of who rather stays, and `keepers` with each one's keeper in that order. */
 static void assign(enum dlk_keep keep, uint64_t limit)
 {
@@ -151,7 +153,12 @@ static void assign(enum dlk_keep keep, uint64_t limit)
 	memset(order, 0xff, sizeof(order));
 	memset(keeper, 0xff, sizeof(keeper));
 	qsort_r(paths, file_count, sizeof(*paths), by_path, &forest.catalog);
-	struct keeper_rules rules = { .keep = keep, .limit = limit };
+	struct keeper_rules rules = {
+		.keep = keep,
+		.limit = limit,
+		.references = with_references,
+		.isolate = with_isolation,
+	};
 	must(!keeper_assign(&forest.catalog, &rules, paths, file_count, order, keeper));
 	for (uint32_t i = 0; i < file_count; i++) {
 		must(order[i] < file_count);
@@ -252,6 +259,67 @@ START_TEST(room_is_found_behind_many_keepers)
 	check_against_naive(DLK_KEEP_MOST_LINKS, 10);
 	ck_assert_uint_eq(apply(10), 400);
 	forest_fell(&forest);
+}
+END_TEST
+
+/* The roots of an inode's names, as bits. */
+static unsigned roots_of(struct inode_id id)
+{
+	unsigned roots = 0;
+	for (uint32_t at = catalog_inode(&forest.catalog, id)->first_path; at != ID_NONE;
+	     at = catalog_path(&forest.catalog, (struct path_id){ at })->next)
+		roots |= 1u << catalog_dir(&forest.catalog,
+					   (struct dir_id){ catalog_path(&forest.catalog, (struct path_id){ at })->dir })->root;
+	return roots;
+}
+
+/*
+ * Members in the order of who rather stays: each goes to the first keeper that may take it, and keeps itself only when none may.
+ * References keep, before all others.
+ */
+static void check_rules(uint64_t limit, unsigned references)
+{
+	uint64_t links[FILES_MOST];
+	unsigned roots[FILES_MOST];
+	bool others = false;
+	for (uint32_t i = 0; i < file_count; i++) {
+		const struct catalog_inode *inode = catalog_inode(&forest.catalog, members[i]);
+		unsigned mine = roots_of(members[i]);
+		bool reference = with_references && mine & references;
+		uint32_t want = i;
+		must(!reference || !others);
+		others |= !reference;
+		for (uint32_t k = 0; k < i && want == i && !reference; k++)
+			if (keepers[k] == k && links[k] + inode->names <= limit && !(with_isolation && roots[k] & mine))
+				want = k;
+		must(keepers[i] == want);
+		links[want] = want == i ? inode->links : links[want] + inode->names;
+		roots[want] = want == i ? mine : roots[want] | mine;
+	}
+}
+
+START_TEST(references_keep_and_roots_stay_apart)
+{
+	uint64_t moved = 0;
+	for (unsigned round = 0; round < 600; round++) {
+		uint64_t limit = round % 3 ? 1 + draw(24) : UINT32_MAX;
+		unsigned references = 1u << round % FOREST_ROOTS;
+		draw_state = round;
+		forest = (struct forest){ 0 };
+		forest_draw(&forest, 8, 8);
+		draw_files(1 + (uint32_t)draw(60), 1 + (uint32_t)draw(NAMES_MOST), draw(4));
+		catalogue();
+		forest.catalog.roots.at[round % FOREST_ROOTS].reference = true;
+		with_references = round % 4 != 0;
+		with_isolation = round % 4 != 1;
+		assign((enum dlk_keep)(round % POLICIES), limit);
+		check_rules(limit, references);
+		for (uint32_t i = 0; i < file_count; i++)
+			moved += keepers[i] != i;
+		forest_fell(&forest);
+	}
+	with_references = with_isolation = false;
+	ck_assert_uint_gt(moved, 1000);
 }
 END_TEST
 
@@ -393,7 +461,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		assignment_is_the_naive_one, room_is_found_behind_many_keepers,
-		second_run_has_nothing_to_move, later_runs_come_to_an_end,
+		references_keep_and_roots_stay_apart, second_run_has_nothing_to_move, later_runs_come_to_an_end,
 		second_run_may_move_what_has_links_elsewhere, time_grows_with_the_files,
 	};
 	return unit_run("keeper", tests, countof(tests));
