@@ -238,7 +238,7 @@ static bool moved(const struct dlk_plan *plan, struct path_id path)
 	return plan_fate(plan, path) == DLK_FATE_PLANNED || plan_fate(plan, path) == DLK_FATE_LINKED;
 }
 
-/* As account_add() has it: an inode is freed with its last link, but for what it shares. */
+/* As account_add() has it: an inode is freed with its last link, but for what it shares. Shared blocks go whatever its links. */
 static uint64_t freed_with(const struct dlk_plan *plan, struct inode_id id)
 {
 	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
@@ -246,7 +246,8 @@ static uint64_t freed_with(const struct dlk_plan *plan, struct inode_id id)
 	uint32_t names = 0;
 	for (uint32_t at = inode->first_path; at != ID_NONE; at = catalog_path(&plan->catalog, (struct path_id){ at })->next)
 		names += moved(plan, (struct path_id){ at });
-	return names && names >= inode->links ? bytes - u64_min(bytes, plan_shared(plan, id)) : 0;
+	bool goes = plan->options.method == DLK_REFLINK || names >= inode->links;
+	return names && goes ? bytes - u64_min(bytes, plan_shared(plan, id)) : 0;
 }
 
 static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx,
