@@ -3,9 +3,11 @@
 #include "story.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -466,6 +468,46 @@ static void story_keeper_setxattr(void)
 	check_always(&report);
 }
 
+/* Nor a mode: it was given to the keeper's name alone. */
+static void story_keeper_chmod(void)
+{
+	struct stat now;
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_stage, act_chmod, (void *)KEEPER);
+	struct report report = run_all();
+	must(stat(TARGET, &now), TARGET);
+	check(!report.tally.links_made && (now.st_mode & 07777) != 0600, "linked");
+	check_always(&report);
+}
+
+/* A child that was forked meanwhile keeps our descriptors open, but not our leases: nobody waits for it. */
+static void act_fork(void *child)
+{
+	pid_t pid = must(fork(), "fork");
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	*(pid_t *)child = pid;
+}
+
+static void story_forked(void)
+{
+	pid_t child = 0;
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_verify, act_fork, &child);
+	struct report report = run_all();
+	check(report.tally.links_made == 1, "not linked");
+	int fd = open(KEEPER, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	check(fd >= 0, "a lease outlives the run");
+	close(fd);
+	kill(child, SIGKILL); /* it keeps the lock too, which is as it should be: flock(2) */
+	must(waitpid(child, NULL, 0), "waitpid");
+	check_always(&report);
+}
+
 static const struct story stories[] = {
 	{ "calm", story_calm, false },
 	{ "held open by a writer", story_held_open, false },
@@ -494,6 +536,8 @@ static const struct story stories[] = {
 	{ "keeper saved at exchange", story_keeper_saved_exchange, false },
 	{ "keeper saved at verify", story_keeper_saved_verify, false },
 	{ "keeper saved at grace", story_keeper_saved_grace, false },
+	{ "keeper chmod at stage", story_keeper_chmod, false },
+	{ "forked meanwhile", story_forked, false },
 	{ "keeper setxattr at stage", story_keeper_setxattr, false },
 	{ "keeper written at begin", story_keeper_written_begin, false },
 	{ "keeper written at compare", story_keeper_written_compare, false },
