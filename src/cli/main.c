@@ -263,6 +263,11 @@ static void say_result(const struct session *session)
 	case -EBADMSG:
 		out_complain(session->options.undo ? "nothing was undone" : "nothing of the plan was followed");
 		break;
+	case -EPERM:
+		out_complain("%s", session->options.undo ?
+					   "the journal is another user's, or anybody may write it: nothing was undone" :
+					   strerror(EPERM));
+		break;
 	case -ENOSYS:
 		out_complain("this program was built without jansson, which reads plans and journals");
 		break;

@@ -389,12 +389,10 @@ static int read_roots(const struct record *record, struct header *header)
 	return r;
 }
 
-/* Who else could have written the file: the plan's owner, or anybody. */
 static bool others_could_write(int fd)
 {
 	struct stamp stamp;
-	return !stamp_fd(fd, &stamp) && stamp_regular(&stamp) &&
-	       ((stamp.uid && stamp.uid != geteuid()) || stamp.mode & S_IWOTH);
+	return !stamp_fd(fd, &stamp) && stamp_regular(&stamp) && stamp_of_others(&stamp);
 }
 
 static int read_options(struct planin *in, const struct record *header)

@@ -221,7 +221,7 @@ static bool quiet(struct replace_pending *p, const struct stamp *expected)
 }
 
 /*
- * T holds a file that is needed no more if it is `expected`: the target, whose bytes K still has, or what a save made stale. It is
+ * T holds a file that is needed no more if it is `expected`: the target, if K still has its bytes, or what a save made stale. It is
  * unlinked when it is that, unchanged, and nobody has it open for writing or wants to; otherwise it may be the newest
  * content of D, or of the name D was moved to, and is kept aside.
  */
@@ -230,7 +230,7 @@ static int drop_or_keep(struct replace_pending *p, const struct stamp *expected,
 {
 	struct candidate *target = proof_target(p->proof);
 	lease_drop(&target->lease); /* whoever waits for it goes first */
-	if (quiet(p, expected))
+	if (!p->unequal && quiet(p, expected))
 		return swap_drop(p->place.dirfd, p->temp);
 	keep_aside(p, outcome, name, room);
 	return 0;
@@ -502,8 +502,11 @@ static void verify_or_undo(struct replacer *replacer, struct replace_pending *p)
 	note_exchange(proof_keeper(p->proof));
 	p->put = proof_keeper(p->proof)->stamp;
 	enum dlk_reason reason = verify(p);
-	if (reason == DLK_REASON_NONE && weaker(p) && confirm_again(replacer->confirm, p->proof))
-		reason = DLK_REASON_CHANGED;
+	if (reason == DLK_REASON_NONE && weaker(p)) {
+		p->unequal = confirm_again(replacer->confirm, p->proof);
+		if (p->unequal)
+			reason = DLK_REASON_CHANGED;
+	}
 	if (reason == DLK_REASON_NONE) {
 		p->exchanged = sys->now();
 		line_add(replacer, p);

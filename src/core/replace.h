@@ -43,6 +43,7 @@ struct replace_pending {
 	int64_t looked;     /* sys->now() before the leases were looked at for the last time before the exchange */
 	int64_t exchanged;  /* sys->now() after it */
 	uint64_t ticket;    /* of its line in a journal */
+	bool unequal;       /* without leases: the target's bytes were others by the time it was exchanged */
 	bool over;          /* without exchange: `temp` was made of the target before a plain rename */
 };
 

@@ -656,6 +656,14 @@ static int work(struct undo *undo)
 	return r;
 }
 
+/* It says what owner and mode a copy gets: nobody else may have had a hand in it. */
+static int look_at_journal(int fd)
+{
+	struct stamp stamp;
+	int r = stamp_fd(fd, &stamp);
+	return r ? r : stamp_regular(&stamp) && stamp_of_others(&stamp) ? -EPERM : 0;
+}
+
 int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally)
 {
 	struct undo undo = { 0 };
@@ -663,7 +671,9 @@ int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_ta
 	int r = plan_new(options, &undo.plan);
 	if (r)
 		return r;
-	r = read_all(fd, &text);
+	r = look_at_journal(fd);
+	if (!r)
+		r = read_all(fd, &text);
 	if (!r)
 		r = read_lines(&undo, &text);
 	text_free(&text);

@@ -3,6 +3,7 @@
 #include "stamp.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static int64_t to_ns(const struct statx_timestamp *time)
 {
@@ -67,6 +68,11 @@ bool stamp_same_version(const struct stamp *a, const struct stamp *b)
 bool stamp_untouched(const struct stamp *a, const struct stamp *b)
 {
 	return stamp_same_version(a, b) && a->ctime == b->ctime && a->links == b->links;
+}
+
+bool stamp_of_others(const struct stamp *stamp)
+{
+	return (stamp->uid && stamp->uid != geteuid()) || stamp->mode & S_IWOTH;
 }
 
 uint64_t stamp_fingerprint(const struct stamp *stamp)

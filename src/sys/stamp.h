@@ -38,6 +38,9 @@ bool stamp_same_version(const struct stamp *a, const struct stamp *b);
 /* stamp_same_version and ctime and link count: nothing at all happened in between. */
 bool stamp_untouched(const struct stamp *a, const struct stamp *b);
 
+/* Whether somebody else than this process's user and root could have written the file: its owner, or anybody. */
+bool stamp_of_others(const struct stamp *stamp);
+
 static inline bool stamp_regular(const struct stamp *s)
 {
 	return S_ISREG(s->mode);

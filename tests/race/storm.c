@@ -136,7 +136,6 @@ static void write_file(const char *path, const char *record, mode_t mode)
 	close(fd);
 }
 
-/* Atomically: a new file renamed over the name. */
 /* Where in the path of a file its name begins. */
 static char *name_in(char *path)
 {
@@ -175,6 +174,7 @@ static void settle(struct file *file)
 	file->hand[0] = '\0';
 }
 
+/* Atomically: a new file renamed over the name. */
 static void save(struct file *file, const char *record, mode_t mode)
 {
 	char fresh[80];
