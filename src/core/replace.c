@@ -503,9 +503,11 @@ static void verify_or_undo(struct replacer *replacer, struct replace_pending *p)
 	p->put = proof_keeper(p->proof)->stamp;
 	enum dlk_reason reason = verify(p);
 	if (reason == DLK_REASON_NONE && weaker(p)) {
-		p->unequal = confirm_again(replacer->confirm, p->proof);
-		if (p->unequal)
+		int r = confirm_again(replacer->confirm, p->proof);
+		if (r)
 			reason = DLK_REASON_CHANGED;
+		/* A spoiled keeper is equal to nobody, whatever its bytes. */
+		p->unequal = r == -EILSEQ && !proof_keeper(p->proof)->spoiled && !proof_target(p->proof)->spoiled;
 	}
 	if (reason == DLK_REASON_NONE) {
 		p->exchanged = sys->now();
