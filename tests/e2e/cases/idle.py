@@ -3,7 +3,9 @@
 import ctypes
 import mmap
 import os
+import signal
 import subprocess
+import time
 
 PAGE = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)
@@ -91,8 +93,6 @@ def test(t):
             [int(any(p)) for p in zip(*(before[c + name[1:]] for c in "abc"))]
         t.equal(differing({name: want}, {name: after[name]}), 0, name)
 
-    quick = t.top + "/quick"
-    os.mkdir(quick)
     watch(t)
 
 
@@ -107,14 +107,25 @@ def watch(t):
     from harness import PROGRAM
     child = subprocess.Popen([PROGRAM, "-n", "--idle", "--bwlimit", "1M", t.path("slow")], stdout=subprocess.DEVNULL)
     try:
-        line = ""
-        for _ in range(200):
-            line = open("/proc/%d/stat" % child.pid).read().rsplit(")", 1)[1]
-            if line.split()[16] == "19":
-                break
-            __import__("time").sleep(0.01)
-        t.equal(line.split()[16], "19", "niceness")
+        wait_for(child, lambda fields: fields[16] == "19")
+        # Stopped, so that none of its threads can end between being listed and being asked.
+        child.send_signal(signal.SIGSTOP)
+        fields = wait_for(child, lambda fields: fields[0] == "T")
+        t.equal(fields[0], "T", "stopped before it ended")
+        t.equal(fields[16], "19", "niceness")
         for task in os.listdir("/proc/%d/task" % child.pid):
             t.equal(libc.syscall(252 if os.uname().machine == "x86_64" else 31, 1, int(task)) >> 13, 3, "I/O class idle")
     finally:
+        child.send_signal(signal.SIGCONT)
         child.wait()
+
+
+def wait_for(child, ready):
+    """The fields of /proc/PID/stat after the name, as soon as they are ready, or as they are after ten seconds."""
+    for _ in range(1000):
+        with open("/proc/%d/stat" % child.pid) as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        if ready(fields):
+            break
+        time.sleep(0.01)
+    return fields
