@@ -875,8 +875,12 @@ static int check(struct parse *parse)
 		return refuse(parse, "--recover changes what a killed run left: it cannot be a --dry-run");
 	if (options->run.min_size > options->run.max_size)
 		return refuse(parse, "no file is at least --min-size and at most --max-size");
+	if (options->verb == OPTIONS_HISTORY && (options->plan_to || options->plan_from))
+		return refuse(parse, "--history goes alone: not with --plan or --apply");
+	if (options->verb == OPTIONS_HISTORY && (options->paths.count || options->paths_from_file))
+		return refuse(parse, "--history takes no PATH; --cache=FILE says of which cache");
 	if (options->verb == OPTIONS_HISTORY)
-		return options->paths.count ? refuse(parse, "--history takes no PATH; --cache=FILE says of which cache") : 0;
+		return 0;
 	if (!options->paths.count && !options->paths_from_file && !options->plan_from && !options->undo)
 		return refuse(parse, "no PATH given");
 	return 0;

@@ -38,7 +38,9 @@ static void check_taken(const struct options *options)
 	fuzz_check(run->keep <= DLK_KEEP_FIRST_PATH && run->threads <= 1024 && run->max_links != 1);
 	if (options->verb == OPTIONS_HELP || options->verb == OPTIONS_VERSION)
 		return;
-	fuzz_check(options->paths.count || options->paths_from_file);
+	/* A plan, a journal or a cache says itself where; all else needs PATHs, and those do not take any. */
+	bool told = options->plan_from || options->undo || options->verb == OPTIONS_HISTORY;
+	fuzz_check(told != (options->paths.count || options->paths_from_file));
 	for (size_t i = 0; i < options->paths.count; i++)
 		fuzz_check(*options->paths.at[i]);
 	fuzz_check(run->min_size <= run->max_size);
