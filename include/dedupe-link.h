@@ -79,7 +79,14 @@ enum dlk_event_kind {
 	DLK_EVENT_LINKED,   /* a name was replaced: `path`, and `other`, a name of the keeper; only with tell_links */
 };
 
-enum dlk_phase { DLK_PHASE_WALK, DLK_PHASE_RECOVER, DLK_PHASE_HASH, DLK_PHASE_LINK, DLK_PHASE_DONE };
+enum dlk_phase {
+	DLK_PHASE_WALK,
+	DLK_PHASE_RECOVER,
+	DLK_PHASE_HASH,
+	DLK_PHASE_LINK,
+	DLK_PHASE_DONE,
+	DLK_PHASE_WAIT, /* first of all, with options->wait, when another run holds the lock on `path` */
+};
 
 /* Where it happened. */
 enum dlk_stage {
@@ -141,8 +148,9 @@ struct dlk_event {
 	const char *other; /* likewise */
 	/*
 	 * How far the phase, or its step, is. DLK_PHASE_WALK: names and bytes found, no totals. DLK_PHASE_HASH: files read of those
-	 * to read, in up to three steps: 1 first bytes (small files whole), 2 last bytes, 3 whole files. DLK_PHASE_LINK: files
-	 * compared and linked, and bytes compared or found not to need it.
+	 * to read, in up to three steps: 1 first bytes (small files whole), 2 last bytes, 3 whole files. With very many files it has
+	 * no steps: files looked at, and bytes read or found not to need it. DLK_PHASE_LINK: files compared and linked, and
+	 * bytes compared or found not to need it. Within a phase and step nothing goes back.
 	 */
 	uint64_t done, total, bytes, bytes_total; /* a total of 0: not known */
 	uint64_t saved; /* DLK_PHASE_LINK: bytes freed so far; DLK_PHASE_HASH: an estimate of what was found so far */

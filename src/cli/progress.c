@@ -14,6 +14,7 @@
 
 #include "words.h"
 
+#define WAITS_FOR " for another run, which holds the lock on these files"
 #define FILE_EFFORT 65536.0 /* opening a file costs about as much as reading so many bytes of it */
 
 enum {
@@ -130,6 +131,10 @@ void progress_line(struct text *text, const struct progress *progress)
 		return;
 	}
 	add_phase(text, at);
+	if (at->phase == DLK_PHASE_WAIT) {
+		text_puts(text, WAITS_FOR);
+		return;
+	}
 	text_puts(text, ": ");
 	if (at->total)
 		text_printf(text, "%s of ", text_count(at->done, number));
@@ -288,13 +293,8 @@ static void add_field(struct text *text, const struct field *field, const struct
 	text_free(&one);
 }
 
-void progress_draw(struct text *text, const struct progress *progress, unsigned columns)
+static void add_fields(struct text *text, const struct progress *progress, unsigned rank)
 {
-	unsigned room = columns > 1 ? columns - 1 : 0, rank = highest_rank(room);
-	size_t begin = text->count;
-
-	if (!progress->begun)
-		return;
 	for (size_t i = 0; i < countof(fields); i++) {
 		if (fields[i].rank > rank)
 			continue;
@@ -302,6 +302,19 @@ void progress_draw(struct text *text, const struct progress *progress, unsigned 
 			text_printf(text, "%*s", BETWEEN, "");
 		add_field(text, &fields[i], progress);
 	}
+}
+
+void progress_draw(struct text *text, const struct progress *progress, unsigned columns)
+{
+	unsigned room = columns > 1 ? columns - 1 : 0;
+	size_t begin = text->count;
+
+	if (!progress->begun)
+		return;
+	if (progress->at.phase == DLK_PHASE_WAIT)
+		text_puts(text, "Waiting" WAITS_FOR);
+	else
+		add_fields(text, progress, highest_rank(room));
 	if (text->failed)
 		return;
 	if (text->count - begin > room)

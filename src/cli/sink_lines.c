@@ -22,6 +22,10 @@ void sink_lines_event(struct text *text, const struct dlk_event *event)
 		record_add_number(text, "done", event->done);
 		record_add_number(text, "total", event->total);
 		record_add_number(text, "bytes", event->bytes);
+		record_add_number(text, "bytes_total", event->bytes_total);
+		record_add_number(text, "saved", event->saved);
+		if (event->step)
+			record_add_number(text, "step", event->step);
 	}
 	if (event->kind == DLK_EVENT_ERROR || event->kind == DLK_EVENT_SKIP)
 		record_add_word(text, "stage", words_stage(event->stage));

@@ -349,6 +349,7 @@ int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *t
 	if (!r && lock->dirs.count)
 		qsort(lock->dirs.at, lock->dirs.count, sizeof(*lock->dirs.at), order_held);
 	size_t taken = 0;
+	bool told = false;
 	while (!r && (taken = try_all(lock)) < lock->dirs.count) {
 		if (!wait) {
 			tell_error(tell, DLK_STAGE_LOCK, name_of(lock, taken), EAGAIN);
@@ -356,6 +357,9 @@ int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *t
 		} else if (tell_stopped(tell)) {
 			r = -ECANCELED;
 		} else {
+			if (!told)
+				tell_waiting(tell, name_of(lock, taken));
+			told = true;
 			sys->sleep(WAIT_MS * NS_PER_MS);
 		}
 	}

@@ -63,6 +63,12 @@ struct sifting {
 	uint64_t glimpsed;       /* atomic: the same while whole files are read */
 	uint64_t *seen;          /* digests of whole files; NULL: nobody watches, or there is no memory */
 	size_t seen_mask;
+	struct way {
+		uint64_t files, bytes;   /* of all batches */
+		uint64_t looked, settled; /* files of which something was read; bytes that need not be read any more */
+		uint64_t told;           /* bytes; a file alike at its ends is read again from its beginning */
+		bool long_one;           /* there are several batches, so that levels come again and again */
+	} way;
 };
 
 /* A reader's own. */
@@ -99,22 +105,40 @@ static uint64_t bytes_held(const struct catalog_inode *inode)
 	return inode->links <= inode->names ? inode->blocks * 512 : 0;
 }
 
+/* One level of the only batch: what it has to read is known. */
+static void see_level(const struct sifting *sifting, uint64_t done, uint64_t read, struct dlk_event *ret)
+{
+	ret->step = sifting->level + 1;
+	ret->done = done;
+	ret->total = sifting->count - sifting->known;
+	ret->bytes = read;
+	ret->bytes_total = sifting->to_read;
+}
+
+/* All levels of all batches as one way, on which nothing goes back: what later batches must read nobody knows yet. */
+static void see_way(struct sifting *sifting, uint64_t done, uint64_t read, struct dlk_event *ret)
+{
+	struct way *way = &sifting->way;
+	way->told = u64_max(way->told, u64_min(way->settled + read, way->bytes));
+	ret->done = way->looked + (sifting->level == LEVEL_HEAD ? done : 0);
+	ret->total = way->files;
+	ret->bytes = way->told;
+	ret->bytes_total = way->bytes;
+}
+
 static void tell_how_far(struct sifting *sifting)
 {
 	uint64_t read = __atomic_load_n(&sifting->bytes_read, __ATOMIC_RELAXED) - sifting->read_before;
+	uint64_t done = __atomic_load_n(&sifting->done, __ATOMIC_RELAXED);
+	struct dlk_event event = { .kind = DLK_EVENT_PROGRESS, .phase = DLK_PHASE_HASH };
 	if (sifting->level == LEVEL_XATTRS)
 		return; /* no content is read */
-	tell_progress(sifting->sift->tell,
-		      &(struct dlk_event){
-			      .kind = DLK_EVENT_PROGRESS,
-			      .phase = DLK_PHASE_HASH,
-			      .step = sifting->level + 1,
-			      .done = __atomic_load_n(&sifting->done, __ATOMIC_RELAXED),
-			      .total = sifting->count - sifting->known,
-			      .bytes = u64_min(read, sifting->to_read),
-			      .bytes_total = sifting->to_read,
-			      .saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED),
-		      });
+	if (sifting->way.long_one)
+		see_way(sifting, done, u64_min(read, sifting->to_read), &event);
+	else
+		see_level(sifting, done, u64_min(read, sifting->to_read), &event);
+	event.saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED);
+	tell_progress(sifting->sift->tell, &event);
 }
 
 /* Reading whole files is the long part. Somebody who watches wants to see what it finds, not only at its end. */
@@ -733,8 +757,19 @@ static int gather(struct sifting *sifting, const struct bucket_table *table, siz
 	return 0;
 }
 
+/* Bytes that would be read of the items at hand if all went on to the end. */
+static uint64_t bytes_at_hand(const struct sifting *sifting)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < sifting->count; i++)
+		bytes += bytes_to_read(LEVEL_WHOLE, item_inode(sifting, &sifting->items[i]));
+	return bytes;
+}
+
 static int sift_batch(struct sifting *sifting)
 {
+	struct way *way = &sifting->way;
+	uint64_t looked = way->looked + sifting->count, settled = way->settled + (way->long_one ? bytes_at_hand(sifting) : 0);
 	int r = 0;
 	for (sifting->level = LEVEL_HEAD; !r && sifting->count && sifting->level <= LEVEL_WHOLE; sifting->level++) {
 		recall_items(sifting);
@@ -743,8 +778,28 @@ static int sift_batch(struct sifting *sifting)
 		drop_unreadable(sifting);
 		if (!r)
 			r = divide(sifting);
+		way->looked = looked;
+		way->settled = settled - (way->long_one ? bytes_at_hand(sifting) : 0);
 	}
 	return r;
+}
+
+/* How long it will be. One batch tells its levels; with several, and somebody who watches, all is counted beforehand. */
+static void measure_way(struct sifting *sifting, const struct bucket_table *table)
+{
+	const struct sift *sift = sifting->sift;
+	struct way *way = &sifting->way;
+	size_t cursor = 0;
+	struct inode_id id;
+	if (!sift->tell->observe || sift->batch >= sift->catalog->inodes.count)
+		return;
+	while (bucket_next(table, &cursor, &id)) {
+		way->long_one |= way->files >= sift->batch;
+		for (; id.v != ID_NONE; id.v = catalog_inode(table->catalog, id)->chain) {
+			way->files++;
+			way->bytes += bytes_to_read(LEVEL_WHOLE, catalog_inode(table->catalog, id));
+		}
+	}
 }
 
 int sift_run(struct sift *sift, const struct bucket_table *table)
@@ -757,6 +812,7 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
 		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
+	measure_way(&sifting, table);
 	do {
 		r = gather(&sifting, table, &cursor);
 		more = sifting.count;

@@ -88,6 +88,11 @@ void tell_phase(struct tell *tell, enum dlk_phase phase)
 	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_PHASE, .phase = phase }, 0);
 }
 
+void tell_waiting(struct tell *tell, const char *path)
+{
+	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_PHASE, .phase = DLK_PHASE_WAIT, .path = path }, 0);
+}
+
 void tell_progress(struct tell *tell, const struct dlk_event *event)
 {
 	if (tell->observe)

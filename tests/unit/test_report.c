@@ -442,6 +442,33 @@ START_TEST(progress_in_words)
 }
 END_TEST
 
+/* A run that waits for another says so, in a log and on any terminal, and when it is stopped; then it goes on as ever. */
+START_TEST(waiting_is_said)
+{
+	struct progress progress = { 0 };
+	struct dlk_event event = { .kind = DLK_EVENT_PHASE, .phase = DLK_PHASE_WAIT, .path = "/srv" };
+	struct text text = { 0 };
+
+	ck_assert(progress_take(&progress, &event));
+	progress_sample(&progress, NS_PER_S);
+	progress_sample(&progress, 60 * NS_PER_S);
+	progress_line(&text, &progress);
+	text_puts(&text, "\n");
+	progress_draw(&text, &progress, 80);
+	text_puts(&text, "\n");
+	progress_draw(&text, &progress, 24);
+	ck_assert_str_eq(text.at, "waiting for another run, which holds the lock on these files\n"
+				  "Waiting for another run, which holds the lock on these files\n"
+				  "Waiting for another run");
+	event.phase = DLK_PHASE_WALK;
+	ck_assert(progress_take(&progress, &event));
+	text.count = 0;
+	progress_draw(&text, &progress, 80);
+	ck_assert_str_eq(text.at, "Walking                   0 files");
+	text_free(&text);
+}
+END_TEST
+
 /* Whatever the figures, a line fits, and each field begins or ends where it did. */
 START_TEST(progress_fits)
 {
@@ -485,6 +512,7 @@ int main(void)
 		write_errors_are_remembered,
 		nearest_word_is_found,
 		progress_in_words,
+		waiting_is_said,
 		progress_fits,
 	};
 

@@ -585,6 +585,60 @@ START_TEST(stop_ends_it)
 }
 END_TEST
 
+/* ---- how far it is ---- */
+
+struct watched {
+	struct dlk_event last;
+	unsigned events, steps;
+};
+
+static void watch(void *ctx, const struct dlk_event *event)
+{
+	struct watched *watched = ctx;
+	struct dlk_event *last = &watched->last;
+	must(event->kind == DLK_EVENT_PROGRESS && event->phase == DLK_PHASE_HASH);
+	must(event->done <= event->total && event->bytes <= event->bytes_total && event->saved >= last->saved);
+	if (watched->events++ && event->step == last->step) {
+		must(event->done >= last->done && event->bytes >= last->bytes);
+		must(event->total == last->total && event->bytes_total == last->bytes_total);
+	} else {
+		must(!event->step || event->step > last->step);
+		watched->steps++;
+	}
+	*last = *event;
+}
+
+/* However many batches there are, and however much of a level is known, what is told never goes back and comes to its end. */
+START_TEST(progress_never_goes_back)
+{
+	static const struct {
+		size_t batch;
+		unsigned steps;
+	} ways[] = { { 0, 3 }, { 400, 3 }, { 60, 1 }, { 7, 1 }, { 1, 1 } };
+	draw_state = 23;
+	draw_files(400);
+	for (uint32_t i = 0; i < file_count; i++)
+		files[i].xattr = 0;
+	write_files();
+	for (size_t i = 0; i < countof(ways); i++) {
+		struct watched watched = { 0 };
+		again();
+		pipeline.options.threads = 1;
+		pipeline.sift.batch = ways[i].batch;
+		ck_assert_int_eq(pipeline_find(&pipeline), 0);
+		pipeline.tell.observe = watch;
+		pipeline.tell.ctx = &watched;
+		ck_assert_int_eq(pipeline_sift(&pipeline), 0);
+		ck_assert_uint_eq(watched.steps, ways[i].steps);
+		ck_assert_uint_eq(watched.last.step, ways[i].steps == 3 ? 3 : 0);
+		ck_assert_uint_eq(watched.last.done, watched.last.total);
+		ck_assert_uint_eq(watched.last.bytes, watched.last.bytes_total);
+		ck_assert_uint_gt(watched.last.saved, 0);
+	}
+	free_files();
+}
+END_TEST
+
 /* ---- little of everything ---- */
 
 START_TEST(threads_that_cannot_be_had_are_done_without)
@@ -633,6 +687,7 @@ int main(void)
 		short_reads_change_nothing,
 		unreadable_attributes_are_told,
 		stop_ends_it,
+		progress_never_goes_back,
 		threads_that_cannot_be_had_are_done_without,
 		few_descriptors_are_enough,
 	};

@@ -1,6 +1,7 @@
 """On a terminal one line tells how far the run is; a stopped terminal or a full pipe never holds it up."""
 # SPDX-License-Identifier: MIT
 import fcntl
+import json
 import os
 import pty
 import re
@@ -57,6 +58,12 @@ class Terminal:
             elif self.child.poll() is not None:
                 break
         return self.said[begun:]
+
+    def read_until(self, t, shown, seconds=30):
+        end = time.monotonic() + seconds
+        while shown not in self.said:
+            t.check(time.monotonic() < end and self.child.poll() is None, "never shown: %r in %r" % (shown, self.said))
+            self.read(0.1)
 
     def end(self):
         """Its exit status and report."""
@@ -117,6 +124,32 @@ def lines_for_logs(t):
     t.check("\x1b" not in run.err, "escapes in a log: %r" % said)
 
 
+def waits_for_another(t):
+    """With --wait the line says why nothing moves, until the other run is over."""
+    held = os.open(t.top, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    terminal = Terminal([harness.PROGRAM, "--wait", t.top], 80)
+    log = subprocess.Popen([harness.PROGRAM, "--wait", "--progress=always", "--json-lines", t.path("a0")], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    waits = b"aiting for another run, which holds the lock on these files"
+    try:
+        terminal.read_until(t, b"\r\x1b[KW" + waits)
+        event = json.loads(log.stdout.readline())
+        t.equal((event["event"], event["phase"]), ("phase", "wait"), "first event")
+        t.check(os.path.samefile(event["path"], t.top), "who is waited for: %r" % event)
+    finally:
+        os.close(held)
+    t.equal(terminal.end(), 0, "exit status")
+    t.check(b"Linked       3 names" in terminal.out, "report: %r" % terminal.out)
+    out, err = log.communicate(timeout=60)
+    t.equal(log.returncode, 0, "exit status: %r" % err)
+    t.check(err.startswith(b"dedupe-link: w" + waits + b"\n"), "in a log: %r" % err)
+    t.check(b'"phase": "walk"' in out, "no walk after it: %r" % out)
+    for i in range(3):
+        os.unlink(t.path("b%d" % i))
+        t.write("b%d" % i, t.random(SIZE, i))
+
+
 def terminal_stopped(t):
     """Somebody typed ^S: the work goes on to its end. Its program waits for nobody."""
     terminal = Terminal(slow(t, "--progress", delay=8000), 80)
@@ -154,6 +187,7 @@ def pipe_full(t):
 def test(t):
     tree(t)
     lines_for_logs(t)
+    waits_for_another(t)
     on_a_terminal(t)
     not_asked_for(t)
     pipe_full(t)
