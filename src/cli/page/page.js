@@ -6,7 +6,9 @@
 const $ = id => document.getElementById(id);
 const data = name => JSON.parse($("data-" + name).textContent);
 const summary = data("summary"), sets = data("sets"), places = data("places");
-const PAGE = 50, PREVIEW = 3, TILES = 40;
+const PAGE = 50, PREVIEW = 3, TILES = 40, TILES_INSIDE = 12, COLOURS = 5;
+// The map: folders shown inside of folders, the room that takes, and what a tile keeps for its own name and edge (pixels, as in page.css).
+const NESTED = 2, ROOM_WIDE = 90, ROOM_HIGH = 50, HEAD = 24, FRAME = 4;
 const FATES = ["kept", summary.dry ? "would be linked" : "not linked", "linked", "left"];
 const FREED = 1, SIZE = 0, NAMES = 2, FIRST = 3, EACH = 4;
 
@@ -95,6 +97,28 @@ function foot(folder) {
 const root = foot(top);
 let here = root;
 
+// Its name, and those of the folders that are one step with it.
+function wayDown(folder) {
+	let text = folder.text;
+	for (const end = foot(folder); folder !== end; text += "/" + folder.text)
+		folder = folder.parts[0];
+	return text;
+}
+
+// The first of the folders that are one step with it, and the one that the map shows above them.
+function firstOf(folder) {
+	while (folder.above !== root && foot(folder.above) === foot(folder))
+		folder = folder.above;
+	return folder;
+}
+const above = folder => firstOf(folder).above;
+
+function inside(folder, outer) {
+	while (folder && folder !== outer)
+		folder = folder.above;
+	return folder === outer;
+}
+
 function path(folder) {
 	if (folder === top || folder.above === top)
 		return folder.text;
@@ -137,8 +161,8 @@ function layout(tiles, left, upper, width, height, put) {
 	}
 }
 
-function tilesOf(folder) {
-	const shown = folder.parts.slice(0, TILES), tiles = shown.map(part => ({part, bytes: part.all, text: part.text}));
+function tilesOf(folder, most) {
+	const shown = folder.parts.slice(0, most), tiles = shown.map(part => ({part, bytes: part.all, text: wayDown(part)}));
 	const rest = folder.all - folder.own - shown.reduce((sum, part) => sum + part.all, 0);
 	if (folder.own > 0)
 		tiles.push({bytes: folder.own, text: "files right here"});
@@ -147,38 +171,51 @@ function tilesOf(folder) {
 	return tiles.sort((a, b) => b.bytes - a.bytes);
 }
 
-function drawMap() {
-	const map = $("map"), all = top.all;
-	map.replaceChildren();
-	if (!here.all) {
-		map.append(make("p", {className: "soft"}, "Nothing is saved here."));
-		return;
-	}
-	const width = map.clientWidth || 1000, height = map.clientHeight || 400;
+// A list of tiles, and in each tile that has room for it the list of what is below. Only the outer ones take part in the order of
+// the Tab key, which would be long; whoever enters one finds the next level there.
+function makeTiles(folder, width, height, colour, depth) {
+	const list = make("ul"), tiles = tilesOf(folder, depth ? TILES_INSIDE : TILES);
 	let number = 0;
-	layout(tilesOf(here), 0, 0, width, height, (tile, x, y, w, h) => {
-		const share = size(tile.bytes) + ", " + percent(tile.bytes, all);
-		const box = tile.part ? make("button", {type: "button"}) : make("span", {className: "leaf"});
-		box.append(make("b", {}, name(tile.text)), make("i", {}, share));
-		box.title = tile.text + ": " + share;
+	layout(tiles, 0, 0, width, height, (tile, x, y, w, h) => {
+		const share = size(tile.bytes) + ", " + percent(tile.bytes, top.all), mine = depth ? colour : number++ % COLOURS;
+		const label = tile.part ? make("button", {type: "button", tabIndex: depth ? -1 : 0}) : make("span", {className: "leaf"});
+		const box = make("li", {}, label);
+		label.append(make("b", {}, name(tile.text)), " ", make("i", {}, share));
+		label.title = tile.text + ": " + share;
 		box.style.left = x / width * 100 + "%";
 		box.style.top = y / height * 100 + "%";
 		box.style.width = w / width * 100 + "%";
 		box.style.height = h / height * 100 + "%";
-		box.style.background = "var(--tile" + (tile.part ? number++ % 5 : 5) + ")";
-		if (tile.part)
-			box.addEventListener("click", () => enter(foot(tile.part)));
-		map.append(box);
+		if (tile.part) {
+			const below = foot(tile.part), wide = w - 2 * FRAME, high = h - HEAD - FRAME;
+			label.style.background = "color-mix(in srgb, var(--tile" + mine + ") " + (100 - 25 * depth) + "%, var(--card))";
+			label.addEventListener("click", () => enter(below));
+			label.folder = tile.part;
+			if (depth < NESTED && below.parts.length && wide >= ROOM_WIDE && high >= ROOM_HIGH) {
+				box.append(makeTiles(below, wide, high, mine, depth + 1));
+				box.className = "nested";
+			}
+		}
+		list.append(box);
 	});
+	return list;
+}
+
+function drawMap() {
+	const map = $("map");
+	if (here.all)
+		map.replaceChildren(makeTiles(here, map.clientWidth || 1000, map.clientHeight || 400, 0, 0));
+	else
+		map.replaceChildren(make("p", {className: "soft"}, "Nothing is saved here."));
 }
 
 function drawCrumbs() {
 	const chain = [];
-	for (let folder = here; folder !== root; folder = folder.above)
+	for (let folder = here; folder !== root; folder = above(folder))
 		chain.unshift(folder);
 	chain.unshift(root);
 	$("crumbs").replaceChildren(...chain.map(folder => {
-		const label = name(folder === root ? path(root) : folder.text);
+		const label = name(folder === root ? path(root) : wayDown(firstOf(folder)));
 		if (folder === here)
 			return make("li", {"aria-current": "location"}, label, " \u2013 " + size(folder.all));
 		const button = make("button", {type: "button"}, label);
@@ -193,16 +230,38 @@ function show() {
 	choose();
 }
 
-function enter(folder) {
+// What was pressed is gone: the keyboard goes on with what can be pressed next, upwards with the tile one comes from.
+function go(folder) {
+	const from = here;
 	here = folder;
 	show();
-	// What was pressed is gone: the keyboard goes on with what can be pressed next.
-	const first = $("map").querySelector("button") || $("crumbs").querySelector("button");
-	if (first)
-		first.focus({preventScroll: true});
+	const tiles = [...$("map").querySelectorAll("button")];
+	const back = tiles.find(tile => inside(from, tile.folder)) || tiles[0] || $("crumbs").querySelector("button");
+	if (back)
+		back.focus({preventScroll: true});
+}
+
+function enter(folder) {
+	history.pushState(folders.indexOf(folder), "");
+	go(folder);
+}
+
+function watchMap() {
+	history.replaceState(folders.indexOf(root), "");
+	addEventListener("popstate", event => go(folders[event.state] || root));
+	$("map").parentNode.addEventListener("keydown", event => {
+		if (event.key === "Escape" && here !== root)
+			enter(above(here));
+	});
 }
 
 // ---- bars
+
+// Ranges of which nothing is left out at either end.
+function trim(rows) {
+	const some = row => row[2] > 0, first = rows.findIndex(some);
+	return first < 0 ? [] : rows.slice(first, rows.findLastIndex(some) + 1);
+}
 
 function bars(id, heading, rows) {
 	const table = $(id), most = Math.max(...rows.map(row => row[1]), 1);
@@ -230,10 +289,10 @@ function histograms() {
 	const ranges = ["below 4 KiB", "4 \u2013 16 KiB", "16 \u2013 64 KiB", "64 \u2013 256 KiB", "256 KiB \u2013 1 MiB",
 			"1 \u2013 4 MiB", "4 \u2013 16 MiB", "16 \u2013 64 MiB", "64 \u2013 256 MiB", "256 MiB \u2013 1 GiB",
 			"1 \u2013 4 GiB", "4 GiB and more"];
-	bars("sizes", "Size of a file", (summary.sizes || []).map(([bytes, names], i) => [ranges[i], bytes, names]));
+	bars("sizes", "Size of a file", trim((summary.sizes || []).map(([bytes, names], i) => [ranges[i], bytes, names])));
 	const ages = ["under a day", "under a week", "under a month", "under 3 months", "under a year", "1 \u2013 2 years",
 		      "2 \u2013 5 years", "5 years and more"];
-	bars("ages", "Last written", (summary.ages || []).map(([bytes, names], i) => [ages[i], bytes, names]));
+	bars("ages", "Last written", trim((summary.ages || []).map(([bytes, names], i) => [ages[i], bytes, names])));
 }
 
 // ---- the sets
@@ -401,6 +460,7 @@ function leftAlone() {
 
 head();
 histograms();
+watchMap();
 watchTable();
 leftAlone();
 show();

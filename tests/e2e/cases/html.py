@@ -8,10 +8,11 @@ import browser
 HOSTILE = [b"<script>window.hurt=1</script>", b"</script><img src=x onerror=window.hurt=1>", b"<!--", b"]]>", b"&amp;\"'",
            b"a\nb\tc\x1b[31m", b"bad\xff\xfe", "\u202egpj.exe".encode(), "\u2028".encode(), b"__proto__", b"constructor",
            b"javascript:window.hurt=1", b"\xc3\xa9t\xc3\xa9", b"{{7*7}}", b"</style>", b"${window.hurt=1}", b"\\u003c", b"%s%n"]
+SETS = len(HOSTILE) + 122
 
 
 def tree(t):
-    """Hostile names in one folder; copies of many sizes in others."""
+    """Hostile names in one folder; copies of many sizes in others; folders in folders."""
     for number, name in enumerate(HOSTILE):
         for copy in (b"1", b"2"):
             folder = os.path.join(os.fsencode(t.top), b"odd", name.replace(b"/", b"_") + copy)
@@ -25,6 +26,8 @@ def tree(t):
     for number in range(9):
         t.write("many/%d" % number, t.random(65536, 5))
     t.write("other", t.random(65536, 5), mode=0o600)
+    for number, name in enumerate(("first", "alps/one/1", "alps/one/2", "alps/one/3", "alps/two/1", "alps/two/2", "sea/far/out/1")):
+        t.write("trips/" + name, t.random(12288, 6), mtime=10**18 + number)
 
 
 def whole_or_not(t):
@@ -71,22 +74,61 @@ def names(t, page):
         t.check(any(line.endswith("/" + text) for line in shown), "%r is not shown as %r: %r" % (name, text, shown))
     t.check(not page.run("window.hurt"), "a name was run")
     page.run("search.value = ''; search.dispatchEvent(new Event('input'))")
-    page.wait_for("found.textContent.startsWith('%d sets')" % (len(HOSTILE) + 121))
+    page.wait_for("found.textContent.startsWith('%d sets')" % SETS)
+
+
+def labels(page, selector):
+    return page.run("[...document.querySelectorAll('%s')].map(e => e.textContent)" % selector)
 
 
 def map_and_crumbs(t, page):
+    """The map is entered level by level, by mouse and keyboard, and left again; sets and crumbs follow, the focus is never lost."""
     def tiles():
-        return page.run("[...document.querySelectorAll('#map b')].map(e => e.textContent)")
+        return labels(page, "#map > ul > li > button b")
 
-    t.equal(tiles()[:3], ["photos", "many", "odd"], "tiles")
-    page.click("[...document.querySelectorAll('#map button')].find(b => b.textContent.startsWith('photos'))")
-    t.check(page.run("crumbs.innerText").find("photos") >= 0, "crumbs: %r" % page.run("crumbs.innerText"))
-    t.check(page.run("found.innerText").startswith("120 sets"), "the sets do not follow: " + page.run("found.innerText"))
-    # By keyboard: the focus is on what can be pressed next; from the crumbs it goes back up.
-    t.check(page.run("document.activeElement.tagName") == "BUTTON", "focus is lost")
+    def tile(name):
+        return "[...document.querySelectorAll('#map button')].find(b => b.textContent.startsWith('%s'))" % name
+
+    def at(crumbs, sets):
+        page.wait_for("found.innerText.startsWith('%s')" % sets)
+        t.equal(labels(page, "#crumbs li bdi"), crumbs, "crumbs")
+        t.equal(page.run("document.querySelectorAll('#crumbs [aria-current]').length"), 1, "where one is")
+
+    def focus():
+        return page.run("document.activeElement.querySelector('b, bdi')?.textContent")
+
+    everything = "%d sets" % SETS
+    t.equal(tiles()[:4], ["photos/backup/2019", "many", "odd", "trips"], "tiles")
+    t.check("alps" in labels(page, "#map li li b") and "sea/far/out" in labels(page, "#map li li b"), "no folders inside of tiles")
+    t.equal(page.run("document.querySelectorAll('#map > ul > li > button').length"),
+            page.run("[...document.querySelectorAll('#map button')].filter(b => b.tabIndex === 0).length"), "in the order of Tab")
+    t.check(page.run("[...document.querySelectorAll('#map button')].every(b => /iB|B,/.test(b.innerText))"), "a tile says no size")
+    page.click(tile("photos"))
+    at([".", "photos/backup/2019"], "120 sets")
+    t.equal(focus(), ".", "the focus, where there are no more tiles")
+    # From the crumbs it goes back up.
     page.run("document.querySelector('#crumbs button').focus()")
     page.key("Enter", 13, "\r")
-    t.check(not page.run("found.innerText").startswith("120 sets"), "Enter on a crumb does nothing")
+    at(["."], everything)
+    # Two levels down at once, by a tile inside of one; then up by Escape, level by level.
+    page.click(tile("alps"))
+    at([".", "trips", "alps"], "1 set")
+    t.equal(tiles(), ["one", "two"], "tiles of alps")
+    page.key("Enter", 13, "\r")
+    at([".", "trips", "alps", "one"], "1 set")
+    t.equal(labels(page, "#map .leaf b"), ["files right here"], "at the bottom")
+    for crumbs, focused in (([".", "trips", "alps"], "one"), ([".", "trips"], "alps"), (["."], "trips")):
+        page.key("Escape", 27)
+        at(crumbs, everything if len(crumbs) == 1 else "1 set")
+        t.equal(focus(), focused, "the focus is where one came from")
+    # The browser's own way back, too.
+    for key in ("Enter", "Enter"):
+        page.key(key, 13, "\r")
+    at([".", "trips", "alps"], "1 set")
+    page.run("history.back()")
+    at([".", "trips"], "1 set")
+    page.run("history.back()")
+    at(["."], everything)
 
 
 def table(t, page):
@@ -109,7 +151,7 @@ def table(t, page):
     page.click("next")
     t.check(page.run("page.innerText").startswith("51"), "next page: " + page.run("page.innerText"))
     page.click("last")
-    t.check(page.run("next.disabled") and len(column(0)) == (len(HOSTILE) + 121) % 50, "last page")
+    t.check(page.run("next.disabled") and len(column(0)) == SETS % 50, "last page")
     page.click("search")
     page.type("2019/007")
     page.wait_for("found.textContent.startsWith('1 set,')")
