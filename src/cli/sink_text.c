@@ -12,6 +12,7 @@
 #include "sink.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "words.h"
@@ -109,8 +110,10 @@ static void say_seen(struct sink *sink)
 
 	label(sink, "Looked at");
 	words_add_count(text, tally->files_seen, "file", "files");
-	text_puts(text, " in ");
-	words_add_count(text, tally->dirs_seen, "directory", "directories");
+	if (tally->dirs_seen) { /* a plan names files */
+		text_puts(text, " in ");
+		words_add_count(text, tally->dirs_seen, "directory", "directories");
+	}
 	text_puts(text, ": ");
 	words_add_size(text, tally->bytes_seen);
 	end_line(sink);
@@ -176,11 +179,13 @@ static void say_linked(struct sink *sink)
 /* "  612.0 MiB   51%  ", after the label. */
 static void add_share(struct sink *sink, const char *name, uint64_t bytes)
 {
-	double all = (double)sink->report->survey->all.bytes;
-	char size[TEXT_SIZE_MAX];
+	double share = (double)bytes * 100 / (double)sink->report->survey->all.bytes;
+	char size[TEXT_SIZE_MAX], percent[8] = " <1";
 
+	if (share >= 0.5)
+		snprintf(percent, sizeof(percent), "%3.0f", share);
 	label(sink, name);
-	text_printf(&sink->out.text, "%10s %3.0f%%  ", text_size(bytes, size), (double)bytes * 100 / all);
+	text_printf(&sink->out.text, "%10s %s%%  ", text_size(bytes, size), percent);
 }
 
 static void say_folders(struct sink *sink)
