@@ -3,8 +3,8 @@
  * reach.c - a small cache of directory descriptors
  *
  * To open a directory: climb to the nearest cached ancestor or to the root, then go down again in stretches as long as a path
- * may be, each resolved by the kernel in one call; a mount on the way is a stretch of its own. Only the last directory is
- * kept: in inode order neighbours share parents, and a deep tree must not fill the cache with its spine.
+ * may be, each resolved by the kernel in one call; a mount on the way is a stretch of its own. Only the root and the last
+ * directory are kept: in inode order neighbours share parents, and a deep tree must not fill the cache with its spine.
  */
 #include "reach.h"
 
@@ -29,6 +29,7 @@ void reach_free(struct reach *reach)
 	}
 	vec_free(&reach->slots);
 	vec_free(&reach->dirs);
+	vec_free(&reach->chain);
 }
 
 /* ---- the slots ---- */
@@ -141,55 +142,59 @@ static int open_root(const struct catalog *catalog, uint32_t id, int *ret_fd)
 	return roots_open(catalog, dir->root, &want, false, ret_fd);
 }
 
-static int open_dir(struct reach *reach, uint32_t id, int *ret_fd)
+/* Looks at what was opened, and keeps it. */
+static int keep(struct reach *reach, uint32_t dir, int fd, struct reach_slot **ret)
+{
+	own_fd int mine = fd;
+	int r = check(reach->catalog, dir, fd);
+	if (!r)
+		r = slot_for(reach, dir, ret);
+	if (!r)
+		(*ret)->fd = steal_fd(&mine);
+	return r;
+}
+
+/* The nearest one open, at or above the directory; the root is opened for it. What lies below goes to reach->chain, going up. */
+static int nearest(struct reach *reach, uint32_t id, struct reach_slot **ret)
 {
 	const struct catalog *catalog = reach->catalog;
-	VEC(uint32_t) chain = { 0 };
-	own_fd int root = -1, fd = -1;
-	int r = 0, from = -1;
-	for (uint32_t at = id; !r && from < 0;) {
-		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ at });
-		struct reach_slot *slot = cached(reach, at);
-		if (slot) {
-			from = slot->fd;
-		} else if (dir->parent == ID_NONE) {
-			r = open_root(catalog, at, &root);
-			from = root;
-		} else {
-			r = vec_push(&chain, at);
-			at = dir->parent;
+	struct reach_slot *slot;
+	reach->chain.count = 0;
+	for (uint32_t parent; !(slot = cached(reach, id)); id = parent) {
+		int fd, r;
+		parent = catalog_dir(catalog, (struct dir_id){ id })->parent;
+		if (parent == ID_NONE) {
+			r = open_root(catalog, id, &fd);
+			if (!r)
+				r = keep(reach, id, fd, &slot);
+			if (r)
+				return r;
+			break;
 		}
+		r = vec_push(&reach->chain, id);
+		if (r)
+			return r;
 	}
-	if (!r && chain.count)
-		r = descend(catalog, from, chain.at, chain.count, &fd);
-	else if (!r)
-		fd = steal_fd(&root);
-	vec_free(&chain);
-	if (!r)
-		r = check(catalog, id, fd);
-	if (!r)
-		*ret_fd = steal_fd(&fd);
-	return r;
+	/* The youngest now: what is opened beneath it takes another one's place. */
+	slot->used = ++reach->clock;
+	*ret = slot;
+	return 0;
 }
 
 static int slot_of(struct reach *reach, struct dir_id dir, struct reach_slot **ret)
 {
-	struct reach_slot *slot = cached(reach, dir.v);
-	if (!slot) {
-		int fd;
-		int r = open_dir(reach, dir.v, &fd);
-		if (r)
-			return r;
-		r = slot_for(reach, dir.v, &slot);
-		if (r) {
-			close_fd(&fd);
-			return r;
-		}
-		slot->fd = fd;
+	struct reach_slot *slot;
+	int fd, r = nearest(reach, dir.v, &slot);
+	if (!r && reach->chain.count) {
+		r = descend(reach->catalog, slot->fd, reach->chain.at, reach->chain.count, &fd);
+		if (!r)
+			r = keep(reach, dir.v, fd, &slot);
+		if (!r)
+			slot->used = ++reach->clock;
 	}
-	slot->used = ++reach->clock;
-	*ret = slot;
-	return 0;
+	if (!r)
+		*ret = slot;
+	return r;
 }
 
 int reach_dir(struct reach *reach, struct dir_id dir, int *ret_fd)

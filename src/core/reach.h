@@ -20,6 +20,7 @@ struct reach {
 	const struct catalog *catalog; /* borrowed */
 	VEC(struct reach_slot *) slots;
 	VEC(uint32_t) dirs;  /* of the slots, side by side, to be looked through quickly */
+	VEC(uint32_t) chain; /* from the directory that is being opened up to one that is open */
 	size_t last;         /* the slot found last: files come directory by directory */
 	size_t limit;        /* unpinned slots to keep */
 	uint64_t clock;
