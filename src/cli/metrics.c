@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "listfile.h"
 #include "newfile.h"
+#include "out.h"
 
 static const char last_success[] = "dedupe_link_last_success_timestamp_seconds";
 
@@ -121,14 +121,7 @@ static int replace(const char *path, const struct text *text)
 
 	if (r)
 		return r;
-	for (size_t at = 0; !r && at < text->count;) {
-		ssize_t written = write(file.fd, text->at + at, text->count - at);
-
-		if (written >= 0)
-			at += (size_t)written;
-		else if (errno != EINTR)
-			r = -errno;
-	}
+	r = out_write(file.fd, text->at, text->count);
 	if (!r)
 		return newfile_commit(&file);
 	newfile_abandon(&file);

@@ -13,7 +13,7 @@
 
 enum { ENOUGH = 1 << 16 };
 
-static int write_all(int fd, const char *at, size_t count)
+int out_write(int fd, const char *at, size_t count)
 {
 	while (count) {
 		ssize_t written = write(fd, at, count);
@@ -33,7 +33,7 @@ void out_flush(struct out *out)
 	if (!out->error && out->text.failed)
 		out->error = -ENOMEM;
 	if (!out->error && out->text.count)
-		out->error = write_all(out->fd, out->text.at, out->text.count);
+		out->error = out_write(out->fd, out->text.at, out->text.count);
 	out->text.count = 0;
 }
 
@@ -97,7 +97,7 @@ void out_say(enum out_priority priority, const char *format, ...)
 	va_end(arguments);
 	/* In one write, so that lines of several processes stay whole. That stderr fails can be told to nobody. */
 	if (!text.failed && text.count)
-		(void)!write_all(STDERR_FILENO, text.at, text.count);
+		(void)!out_write(STDERR_FILENO, text.at, text.count);
 	text_free(&text);
 }
 

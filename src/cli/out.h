@@ -16,6 +16,9 @@ struct out {
 	struct text text; /* added to with text_...(), written by out_check or out_flush */
 };
 
+/* All of it, however often write(2) takes only a part or is interrupted. 0 or a negative errno. */
+MUST_CHECK int out_write(int fd, const char *at, size_t count);
+
 /* Writes what is there when it is much. To be called now and then. */
 void out_check(struct out *out);
 void out_flush(struct out *out);

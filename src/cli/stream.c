@@ -18,22 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "out.h"
+
 enum { PIECE = 64 * 1024 };
-
-static int write_all(int fd, const char *at, size_t count)
-{
-	while (count) {
-		ssize_t written = write(fd, at, count);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		at += written;
-		count -= (size_t)written;
-	}
-	return 0;
-}
 
 /* ---- the spool, under the mutex ---- */
 
@@ -110,7 +97,7 @@ static void drain(struct stream *stream)
 
 	stream->waiting = (struct text){ 0 };
 	pthread_mutex_unlock(&stream->mutex);
-	int r = mine.failed ? -ENOMEM : write_all(stream->fd, mine.at, mine.count);
+	int r = mine.failed ? -ENOMEM : out_write(stream->fd, mine.at, mine.count);
 	text_free(&mine);
 	pthread_mutex_lock(&stream->mutex);
 	if (r && !stream->error)
