@@ -135,6 +135,18 @@ static int write_down(struct leftover *l, const struct candidate *t, const struc
 }
 
 /*
+ * Whether both were read to their ends: what could not be read is not known to differ. One that ends before its size says so
+ * is being changed. Files of two sizes were not read, and differ.
+ */
+static int read_whole(const struct candidate *t, const struct candidate *d)
+{
+	int error = d->error ? d->error : t->error;
+	if (t->stamp.size != d->stamp.size)
+		return 0;
+	return error == -ENODATA ? -ESTALE : error;
+}
+
+/*
  * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode and attributes, as
  * the default policy asks; a run with a looser policy leaves leftovers that are kept.
  */
@@ -149,6 +161,8 @@ static int drop_equal(struct leftover *l)
 		r = -EILSEQ;
 	if (!r)
 		r = confirm_compare(l->confirm, (struct candidate *[]){ d, t }, 2);
+	if (!r)
+		r = read_whole(t, d);
 	if (!r)
 		r = confirm_prove(l->confirm, d, t, &proof);
 	if (!r)

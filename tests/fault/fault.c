@@ -91,10 +91,12 @@ static bool full;
 static bool concerns(const struct job *job, unsigned n, enum entry entry)
 {
 	bool modifies = faulty_entries[entry].modifies;
+	/* What is read decides what is equal, and so what is changed. */
+	bool decides = entry == ENTRY_PREAD && job->mode == FAULT_ONCE;
 	unsigned stride = full ? 1 : job->scene->stride;
 	if (job->scene->sync_only)
 		return entry == ENTRY_SYNCFS || entry == ENTRY_FDATASYNC;
-	if (modifies)
+	if (modifies || decides)
 		return true;
 	if (job->mode == FAULT_LIE)
 		return false;
