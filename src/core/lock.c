@@ -9,6 +9,8 @@
  * Directories are gathered first, each once, "alone" winning over "shared"; then they are locked in the order of their
  * inode numbers, and all are let go when one cannot be had, so that two waiting runs cannot hold each other up. When there are
  * many roots (lists of files), the top directory of their mount is locked instead.
+ *
+ * A mount below a root is a way into another tree, or into the same one once more: its top is locked like a root.
  */
 #include "lock.h"
 
@@ -29,9 +31,28 @@ struct held {
 	char *path; /* of a root, for the message; NULL for a directory above */
 };
 
+struct mount_line {
+	unsigned long long id;
+	unsigned major, minor;
+	char *root, *point, *type; /* into the line */
+};
+
+/* /proc/self/mountinfo, read once while directories are gathered. */
+struct mounts {
+	struct text info;
+	VEC(struct mount_line) lines;
+};
+
 struct lock {
 	VEC(struct held) dirs;
+	struct mounts mounts;
 };
+
+static void mounts_free(struct mounts *mounts)
+{
+	vec_free(&mounts->lines);
+	text_free(&mounts->info);
+}
 
 void lock_free(struct lock *lock)
 {
@@ -42,6 +63,7 @@ void lock_free(struct lock *lock)
 		free(lock->dirs.at[i].path);
 	}
 	vec_free(&lock->dirs);
+	mounts_free(&lock->mounts);
 	free(lock);
 }
 
@@ -111,7 +133,7 @@ static int add_above(struct lock *lock, int from)
 	return r;
 }
 
-/* ---- bind mounts: the directories above in the file system itself ---- */
+/* ---- the table of mounts ---- */
 
 /* "\040" and its like in /proc/self/mountinfo are octal bytes. */
 static void unescape(char *text)
@@ -128,12 +150,6 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-struct mount_line {
-	unsigned long long id;
-	unsigned major, minor;
-	char *root, *point; /* into the line */
-};
-
 static bool parse_mount(char *line, struct mount_line *ret)
 {
 	int at = 0;
@@ -144,7 +160,9 @@ static bool parse_mount(char *line, struct mount_line *ret)
 	if (!ret->point)
 		return false;
 	*ret->point++ = '\0';
-	char *end = strchr(ret->point, ' ');
+	char *end = strchr(ret->point, ' '), *dash = end ? strstr(end, " - ") : NULL;
+	ret->type = dash ? dash + 3 : ret->point + strlen(ret->point);
+	ret->type[strcspn(ret->type, " ")] = '\0';
 	if (end)
 		*end = '\0';
 	unescape(ret->root);
@@ -164,6 +182,23 @@ static int read_file(const char *path, struct text *ret)
 	}
 	return n < 0 ? (int)n : ret->failed ? -ENOMEM : 0;
 }
+
+/* Without /proc the table is empty: the ordinary directories above must do then. */
+static int mounts_read(struct mounts *ret)
+{
+	int r = read_file("/proc/self/mountinfo", &ret->info);
+	for (char *line = ret->info.at, *next; !r && line && *line; line = next) {
+		struct mount_line mount;
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (parse_mount(line, &mount))
+			r = vec_push(&ret->lines, mount);
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
+/* ---- bind mounts: the directories above in the file system itself ---- */
 
 static bool is_above(const char *upper, const char *lower)
 {
@@ -200,30 +235,18 @@ static int add_through(struct lock *lock, const struct mount_line *other, const 
 
 static int add_bound(struct lock *lock, const struct stamp *stamp)
 {
-	struct text info = { 0 };
-	VEC(struct mount_line) mounts = { 0 };
 	const struct mount_line *mine = NULL;
-	int r = read_file("/proc/self/mountinfo", &info);
-	for (char *line = info.at, *next; !r && line && *line; line = next) {
-		struct mount_line mount;
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (parse_mount(line, &mount))
-			r = vec_push(&mounts, mount);
-	}
-	for (size_t i = 0; i < mounts.count; i++)
-		if (mounts.at[i].id == stamp->mount)
-			mine = &mounts.at[i];
-	for (size_t i = 0; mine && strcmp(mine->root, "/") && i < mounts.count && r != -ENOMEM; i++) {
-		const struct mount_line *other = &mounts.at[i];
+	int r = 0;
+	for (size_t i = 0; i < lock->mounts.lines.count; i++)
+		if (lock->mounts.lines.at[i].id == stamp->mount)
+			mine = &lock->mounts.lines.at[i];
+	for (size_t i = 0; mine && strcmp(mine->root, "/") && i < lock->mounts.lines.count && r != -ENOMEM; i++) {
+		const struct mount_line *other = &lock->mounts.lines.at[i];
 		if (other != mine && other->major == mine->major && other->minor == mine->minor &&
 		    strlen(other->root) < strlen(mine->root) && is_above(other->root, mine->root))
 			r = add_through(lock, other, mine->root);
 	}
-	vec_free(&mounts);
-	text_free(&info);
-	return r == -ENOMEM ? r : 0; /* without /proc the ordinary directories above must do */
+	return r == -ENOMEM ? r : 0; /* what cannot be reached that way nobody else comes by either */
 }
 
 /* ---- gathering ---- */
@@ -282,21 +305,77 @@ static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t 
 	return add_alone(lock, fd, &top, catalog->roots.at[root].open);
 }
 
+/* ---- mounts below ---- */
+
+/* The kernel's own, in which nothing can be linked, and those that would be mounted by our look. */
+static bool holds_files(const struct mount_line *mount)
+{
+	static const char *const others[] = { "autofs", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue",
+					      "debugfs", "tracefs", "securityfs", "bpf", "configfs", "fusectl" };
+	for (size_t i = 0; i < countof(others); i++)
+		if (!strcmp(mount->type, others[i]))
+			return false;
+	return true;
+}
+
+/* One that cannot be opened now, a server that is away perhaps, is none that the walk will come to. */
+static int add_crossing(struct lock *lock, const struct mount_line *mount)
+{
+	struct mount_facts facts;
+	struct stamp stamp;
+	own_fd int fd = -1;
+	int r = open_dir(AT_FDCWD, mount->point, &fd, &stamp);
+	if (!r && stamp.mount != mount->id)
+		return 0; /* hidden by another mount, which has a line of its own */
+	if (!r)
+		r = mount_look(fd, &facts);
+	if (r)
+		return fail_kind(r) == FAIL_RESOURCE ? r : 0;
+	return facts.read_only ? 0 : add_alone(lock, steal_fd(&fd), &stamp, mount->point);
+}
+
+/* Every mount below root directory `root`. */
+static int add_below(struct lock *lock, const struct catalog *catalog, uint32_t root)
+{
+	own_free char *real = NULL;
+	int r = roots_real_path(catalog, root, &real);
+	if (r)
+		return fail_kind(r) == FAIL_RESOURCE ? r : 0; /* no longer there, or no /proc */
+	for (size_t i = 0; i < lock->mounts.lines.count && !r; i++) {
+		const struct mount_line *mount = &lock->mounts.lines.at[i];
+		if (is_above(real, mount->point) && holds_files(mount))
+			r = add_crossing(lock, mount);
+	}
+	return r;
+}
+
+static int add_all_below(struct lock *lock, const struct catalog *catalog, const struct roots *roots)
+{
+	int r = 0;
+	for (size_t i = 0; i < roots->dirs.count && !r; i++)
+		if (!roots->dirs.at[i].error)
+			r = add_below(lock, catalog, roots->dirs.at[i].root);
+	return r;
+}
+
 /*
  * A root directory that may not be opened is marked, so that the walk does not come to it without a lock either. The directory of
  * a file that was named may well be one that can be searched but not read.
  */
-static int gather(struct lock *lock, const struct catalog *catalog, struct roots *roots, struct tell *tell)
+static int gather(struct lock *lock, const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below)
 {
 	size_t dirs = roots->dirs.count, count = dirs + roots->parents.count;
 	uint32_t root = 0;
-	int r = 0;
+	int r = mounts_read(&lock->mounts);
+	sys_descriptors(); /* raises the limit: one for each directory */
 	for (size_t i = 0; i < count && !r; i++) {
 		int refused = 0, *error = i < dirs ? &roots->dirs.at[i].error : &refused;
 		const struct stamp *stamp = i < dirs ? &roots->dirs.at[i].stamp : &roots->parents.at[i - dirs].stamp;
 		root = i < dirs ? roots->dirs.at[i].root : roots->parents.at[i - dirs].root;
 		r = (count > ALONE_MOST ? add_mount : add_root)(lock, catalog, root, stamp, error);
 	}
+	if (!r && below)
+		r = add_all_below(lock, catalog, roots);
 	if (!r || r == -ENOMEM)
 		return r;
 	tell_error(tell, DLK_STAGE_LOCK, catalog->roots.at[root].open, r);
@@ -340,12 +419,12 @@ static const char *name_of(const struct lock *lock, size_t taken)
 	return ".";
 }
 
-int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool wait, struct lock **ret)
+int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below, bool wait, struct lock **ret)
 {
 	struct lock *lock = calloc(1, sizeof(*lock));
 	if (!lock)
 		return -ENOMEM;
-	int r = gather(lock, catalog, roots, tell);
+	int r = gather(lock, catalog, roots, tell, below);
 	if (!r && lock->dirs.count)
 		qsort(lock->dirs.at, lock->dirs.count, sizeof(*lock->dirs.at), order_held);
 	size_t taken = 0;
@@ -375,6 +454,8 @@ int lock_take_dir(int dirfd, struct lock **ret)
 	struct lock *lock = calloc(1, sizeof(*lock));
 	struct stamp stamp;
 	int fd, r = lock ? 0 : -ENOMEM;
+	if (!r)
+		r = mounts_read(&lock->mounts);
 	if (!r)
 		r = open_dir(dirfd, ".", &fd, &stamp);
 	if (r) {

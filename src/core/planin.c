@@ -441,7 +441,7 @@ static int take_roots(struct planin *in, const struct header *header)
 	int r = roots_resolve_with(&plan->catalog, &plan->tell, paths, header->references, paths + header->references,
 				   header->count - header->references, false, &plan->roots);
 	if (!r && plan->options.will_apply)
-		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
 	if (!r && plan->options.will_apply)
 		r = plan_begin_journal(plan);
 	return r ? r : add_bounds(in);

@@ -327,6 +327,11 @@ static int real_path(const char *open, char **ret)
 	return 0;
 }
 
+int roots_real_path(const struct catalog *catalog, uint32_t root, char **ret)
+{
+	return real_path(catalog->roots.at[root].open, ret);
+}
+
 int roots_real_paths(const struct catalog *catalog, char ***ret)
 {
 	char **paths = calloc(catalog->roots.count + 1, sizeof(*paths));

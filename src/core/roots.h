@@ -58,6 +58,7 @@ void roots_free(struct roots *roots);
  * The real path of each root of the catalog as it is now, without a slash at the end: "" is the root of all. Errors of opening and
  * asking; -ENOMEM. To be freed by roots_free_paths.
  */
+MUST_CHECK int roots_real_path(const struct catalog *catalog, uint32_t root, char **ret); /* of one; the caller frees it */
 MUST_CHECK int roots_real_paths(const struct catalog *catalog, char ***ret);
 void roots_free_paths(const struct catalog *catalog, char **paths);
 

@@ -145,7 +145,8 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	int r = roots_resolve_with(&plan->catalog, &plan->tell, plan->options.references, plan->options.reference_count, paths,
 				   count, plan->options.isolate, &plan->roots);
 	if (!r && apply)
-		r = lock_take(&plan->catalog, &scan->plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, !plan->options.one_file_system, plan->options.wait,
+			      &plan->lock);
 	if (!r && apply)
 		r = plan_begin_journal(plan);
 	if (!r)
@@ -199,7 +200,7 @@ int dlk_recover(const struct dlk_options *options, const char *const *paths, siz
 	struct dlk_plan *plan = state.plan;
 	r = roots_resolve(&plan->catalog, &plan->tell, paths, count, &plan->roots);
 	if (!r)
-		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, options->wait, &plan->lock);
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, !options->one_file_system, options->wait, &plan->lock);
 	if (!r)
 		r = plan_begin_journal(plan);
 	if (!r)

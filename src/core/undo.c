@@ -627,7 +627,7 @@ static int begin(struct undo *undo)
 	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)undo->roots.at, undo->roots.count,
 			      &plan->roots);
 	if (!r)
-		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, plan->options.wait, &plan->lock);
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
 	if (!r)
 		r = sys_random(&undo->number, sizeof(undo->number));
 	if (!r)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two runs over overlapping trees never meet through bind mounts either."""
+"""Two runs over overlapping trees never meet through mounts either: those they come by, and those they enter."""
 import os
 import shutil
 
@@ -29,3 +29,25 @@ def test(t):
         t.sh("umount", t.path("inside"))
         t.sh("umount", t.path("again"))
         shutil.rmtree(t.path("area/outer"))
+    entered(t, lock)
+
+
+def entered(t, lock):
+    """A tree that is mounted below the PATH of one run, and is, or is a part of, or holds the PATH of another."""
+    for held, asked, refused in (("area/one", "area/two", True), ("area/two", "area/one", True),
+                                 ("area/one", "area/two/inner", True), ("area/two/inner", "area/one", True),
+                                 ("area/two", "-x area/one", False)):
+        lock.make(t, "area/two")
+        t.write("area/one/alone", b"alone")
+        t.bind("area/two", "area/one/way")
+        first = lock.begin(t, held)
+        try:
+            before = t.look("area")
+            done = t.run(*asked.split(), exit=3 if refused else 0)
+            t.check(not refused or "another run holds the lock on " in done.err, "no clear line: " + done.about())
+            t.untouched(before)
+        finally:
+            lock.finish(t, first)
+        t.sh("umount", t.path("area/one/way"))
+        shutil.rmtree(t.path("area/one"))
+        shutil.rmtree(t.path("area/two"))
