@@ -432,7 +432,8 @@ static int report(struct session *session)
 		report.survey = &session->survey;
 	r = print(session, &report);
 	if (r) {
-		out_complain("write error: %s", strerror(-r));
+		if (r != -EPIPE || !options->dry_run) /* `dedupe-link -n DIR | head` has seen enough */
+			out_complain("write error: %s", strerror(-r));
 		note_trouble(&report);
 	}
 	r = options->html ? write_page(session, &report) : 0;
