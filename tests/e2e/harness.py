@@ -328,12 +328,14 @@ class Case:
         return done
 
     def json(self, *arguments, **how):
-        """run() with --json, its report parsed strictly."""
+        """run() with --json, its report parsed strictly and held to the schema."""
         done = self.run("--json", *arguments, **how)
         try:
             done.json = json.loads(done.raw.decode("utf-8"), parse_float=refuse_number, parse_constant=refuse_number)
         except ValueError as error:
             raise Failed("no valid JSON (%s): %s" % (error, done.about()))
+        if "--history" not in arguments:
+            load(os.path.join(HERE, "schema.py")).check_report(done.json)
         return done
 
     def program_for(self, user):

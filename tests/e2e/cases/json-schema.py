@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""--json, --json-lines and --plan are as tools/dist/schema.json says, whatever the names and whatever goes wrong."""
+"""All JSON that is printed or kept is as tools/dist/schema.json says, and no member, word or reason is missing there."""
 import copy
+import json
 import os
+import re
 
 import schema
-from harness import Failed, named
+from harness import TOP, Failed, named
+
+KINDS = {"phase", "progress", "error", "skip", "note", "linked", "planned", "summary"}
 
 NAMES = ["a", "new\nline", os.fsdecode(b"\xff\xfe"), os.fsdecode(b"lat\xe9in"), "ü", "\x1b[1m", '"', "\\", "-n", "\u202e"]
 
@@ -35,8 +39,13 @@ def events(t):
     plant(t, "two")
     dry = schema.parse_lines(t.run("-n", "--json-lines", "two").raw)
     done = schema.parse_lines(t.run("--json-lines", "two", "not-there", exit=1).raw)
-    for event in dry + done:
+    t.write("busy/a", "in use")
+    with open(t.write("busy/b", "in use"), "ab"):
+        busy = schema.parse_lines(t.run("--json-lines", "--cache=" + t.write("no-cache", "text"), "busy").raw)
+    for event in dry + done + busy:
         schema.check("event", event)
+    t.equal({event["event"] for event in dry + done + busy}, KINDS, "kinds of events that came")
+    t.equal({each["properties"]["event"]["const"] for each in schema.load()["$defs"]["event"]["anyOf"]}, KINDS, "in the schema")
     t.equal([event["event"] for event in dry + done].count("summary"), 2, "summaries")
     t.check(dry[-1]["event"] == done[-1]["event"] == "summary", "the summary comes last")
     planned = {(exact(event, "keeper"), exact(event, "path")) for event in dry if event["event"] == "planned"}
@@ -67,13 +76,58 @@ def plans(t):
     t.equal({os.path.basename(named(line["duplicate"])) for line in lines[1:-1]} | {"a"}, set(NAMES), "names come back")
 
 
+def journals(t):
+    plant(t, "four")
+    os.setxattr(t.path("four", "a"), "user.word", b"\x00\xff")
+    journal = os.path.join(t.scratch, "journal")
+    t.run("-q", "--ignore", "xattr", "--keep", "newest", "--journal", journal, "four")
+    with open(journal, "rb") as file:
+        lines = schema.parse_lines(file.read())
+    for line in lines:
+        schema.check("journal_line", line)
+    t.check(any("xattrs" in line.get("old", ()) for line in lines), "attributes are in none")
+    t.equal(len(lines), 1 + len(NAMES) - 1 + 2, "a header, and lines for those names and the two others")
+
+
+def history(t):
+    cache = t.cache()
+    for top in ("five", os.fsdecode(b"fi\xffth")):
+        plant(t, top)
+        t.run("-q", cache, top)
+    rows = json.loads(t.run("--history", "--json", cache).out)
+    schema.check("history", rows)
+    t.equal(["roots_b64" in row for row in rows], [False, True], "names in base64")
+
+
+def words(t):
+    """What the program has words for, the schema and the manual have as well, and nothing else."""
+    def source(path):
+        with open(os.path.join(TOP, path), encoding="utf-8") as file:
+            return file.read()
+
+    code, manual = source("src/cli/words.c"), source("src/cli/dedupe-link.1")
+
+    def table(name):
+        return set(re.findall(r'=\s*\{?\s*"(\w+)"', re.search(name + r"\[\] = \{(.*?)\n\t?\};", code, re.S)[1]))
+
+    known = schema.load()["$defs"]
+    # The first table of phases is that of their names; another has words for people.
+    for what, name in (("stage", "stages"), ("reason", "reasons"), ("phase", "phases")):
+        want = table(name) - {"none"}
+        t.check(len(want) > 5, "%s is not found in words.c" % name)
+        t.equal(set(known[what]["enum"]), want, "words of the schema: " + what)
+        t.equal({word for word in want if "\\fB%s\\fR" % word not in manual}, set(), "not in the manual: " + what)
+
+
 def refuses(t):
     """The check itself finds what is wrong."""
     good = t.json("-n", "one").json
     schema.check("report", good)
     for path, value in ((("schema",), 2), (("summary", "links_made"), -1), (("summary", "links_made"), 1.5),
                         (("summary", "dry_run"), 0), (("sets", 0, "names", 0, "fate"), "lost"), (("issues",), {}),
-                        (("sets", 0, "names", 0, "path_b64"), "?"), (("summary", "apart"), [{}])):
+                        (("sets", 0, "names", 0, "path_b64"), "?"), (("summary", "apart"), [{}]), (("more",), 1),
+                        (("summary", "more"), 1), (("issues",), [{"kind": "note", "reason": "whim"}]),
+                        (("issues",), [{"kind": "note", "reason": "weaker", "more": 1}])):
         bad = copy.deepcopy(good)
         place = bad
         for key in path[:-1]:
@@ -90,4 +144,7 @@ def test(t):
     reports(t)
     events(t)
     plans(t)
+    journals(t)
+    history(t)
+    words(t)
     refuses(t)
