@@ -292,6 +292,9 @@ DLK_API int dlk_apply(struct dlk_plan *plan);
 /* The figures, as of now; valid until the next call with this plan. */
 DLK_API const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan);
 
+/* How the plan is, or was, carried out: one that was read says so itself. */
+DLK_API enum dlk_method dlk_plan_method(const struct dlk_plan *plan);
+
 /* Visits the sets in the order of their keepers' paths: the same for the same tree, whatever the threads. */
 DLK_API int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
 

@@ -157,6 +157,15 @@ static int scan_and_apply(struct session *session)
 	return r;
 }
 
+/* A list of names that was empty. A plan of before must not be taken for one of now. */
+static void do_nothing(struct session *session)
+{
+	if (!session->options.plan_to)
+		return;
+	session->plan_error = -ENODATA;
+	newfile_abandon(&session->plan_file);
+}
+
 static enum painter_mode painter_mode(const struct options *options)
 {
 	bool wanted = options->progress == OPTIONS_ALWAYS || (options->progress == OPTIONS_AUTO && !options->quiet);
@@ -184,7 +193,7 @@ static void work(struct session *session)
 	if (options->undo)
 		session->result = dlk_undo(&options->run, session->journal, &session->tally);
 	else if (!options->paths.count && !options->plan_from)
-		session->result = 0; /* a list of names that was empty: nothing to do */
+		do_nothing(session);
 	else if (options->verb == OPTIONS_RECOVER)
 		session->result = dlk_recover(&options->run, options->paths.at, options->paths.count, &session->tally);
 	else
@@ -420,7 +429,7 @@ static int report(struct session *session)
 		.path_count = options->paths.count,
 		.detail = options->verbose,
 		.color = wants_color(options),
-		.reflinks = options->run.method == DLK_REFLINK,
+		.reflinks = session->plan && dlk_plan_method(session->plan) == DLK_REFLINK,
 		.out_of_time = session->out_of_time,
 		.exit_status = status_of(session),
 		.duration_ns = session->duration_ns,

@@ -31,6 +31,7 @@ struct parse {
 	unsigned respected;    /* words that were asked for, not those by default */
 	bool read_stdin;       /* some FILE was "-" */
 	bool after_x;          /* the last word was -x */
+	const struct row *selects, *works; /* the first option that only a scan heeds; or only what links */
 };
 
 /* ---- problems ---- */
@@ -72,9 +73,28 @@ static int refuse_argument(struct parse *parse, const char *argument, const char
 
 /* ---- what the options do ---- */
 
+static bool wants_text_only(const struct options *options)
+{
+	return options->verb == OPTIONS_HELP || options->verb == OPTIONS_VERSION;
+}
+
 static int set_verb(struct parse *parse, const char *argument UNUSED, int value)
 {
+	enum options_verb before = parse->options->verb;
+
 	parse->options->verb = (enum options_verb)value;
+	if (before == OPTIONS_RUN || before == parse->options->verb || wants_text_only(parse->options))
+		return 0;
+	return refuse(parse, "--recover, --undo and --history each go alone");
+}
+
+/* A name for a file that is written or, with a journal, read. */
+static int check_name(struct parse *parse, const char *argument)
+{
+	if (!*argument)
+		return refuse_argument(parse, argument, "is no name of a file");
+	if (!strcmp(argument, "-"))
+		return refuse_argument(parse, argument, "does not stand for a stream here; a file of that name is ./-");
 	return 0;
 }
 
@@ -90,8 +110,12 @@ static int set_plan(struct parse *parse, const char *argument, int applies)
 {
 	const char **file = applies ? &parse->options->plan_from : &parse->options->plan_to;
 
-	if (!*argument)
-		return refuse_argument(parse, argument, "is no name of a file");
+	if (!*argument || !applies) {
+		int r = check_name(parse, argument);
+
+		if (r)
+			return r;
+	}
 	if (*file)
 		return refuse_argument(parse, argument, "comes as a second plan");
 	*file = argument;
@@ -161,10 +185,8 @@ static int set_color(struct parse *parse, const char *argument, int value UNUSED
 
 static int set_html(struct parse *parse, const char *argument, int value UNUSED)
 {
-	if (!*argument)
-		return refuse_argument(parse, argument, "is no name for a file");
 	parse->options->html = argument;
-	return 0;
+	return check_name(parse, argument);
 }
 
 static int set_progress(struct parse *parse, const char *argument, int value UNUSED)
@@ -244,11 +266,14 @@ static int set_idle(struct parse *parse, const char *argument UNUSED, int value 
 static int set_journal(struct parse *parse, const char *argument, int value)
 {
 	struct options *options = parse->options;
+	int r = check_name(parse, argument);
 
-	if (!*argument)
-		return refuse_argument(parse, argument, "is no name of a file");
+	if (r)
+		return r;
 	if (options->journal && options->undo != (value == OPTIONS_UNDO))
 		return refuse(parse, "--journal writes a journal and --undo goes back by one: not both at once");
+	if (options->journal)
+		return refuse_argument(parse, argument, "comes as a second journal");
 	options->journal = argument;
 	options->undo = value == OPTIONS_UNDO;
 	return options->undo ? set_verb(parse, argument, value) : 0;
@@ -256,10 +281,8 @@ static int set_journal(struct parse *parse, const char *argument, int value)
 
 static int set_metrics(struct parse *parse, const char *argument, int value UNUSED)
 {
-	if (!*argument)
-		return refuse_argument(parse, argument, "is no name of a file");
 	parse->options->metrics = argument;
-	return 0;
+	return check_name(parse, argument);
 }
 
 static int set_depth(struct parse *parse, const char *argument, int value UNUSED)
@@ -807,6 +830,21 @@ static void getopt_input(char *letters, struct option *longs)
 	*longs = (struct option){ 0 };
 }
 
+/* Options of which --apply, --undo and --history know nothing must not be passed over: somebody relies on them. */
+static void note_use(struct parse *parse)
+{
+	const struct row *row = parse->row;
+	bool selects = row->topic == TOPIC_FILES || row->topic == TOPIC_MATCH || row->topic == TOPIC_KEEP ||
+		       row->set == set_method;
+	bool works = row->set == set_max_time || row->set == set_rate || row->set == set_keep_dir_times ||
+		     row->set == set_html || row->set == set_metrics;
+
+	if (selects && !parse->selects)
+		parse->selects = row;
+	if (works && !parse->works)
+		parse->works = row;
+}
+
 /* One word or letter of the command line. */
 static int take(struct parse *parse, int value, const char *word)
 {
@@ -821,14 +859,10 @@ static int take(struct parse *parse, int value, const char *word)
 	else {
 		parse->row = row_of(value);
 		r = parse->row->set(parse, optarg, parse->row->value);
+		note_use(parse);
 	}
 	parse->after_x = value == 'x';
 	return r;
-}
-
-static bool wants_text_only(const struct options *options)
-{
-	return options->verb == OPTIONS_HELP || options->verb == OPTIONS_VERSION;
 }
 
 static int take_all(struct parse *parse, int argc, char **argv)
@@ -854,6 +888,28 @@ static int take_all(struct parse *parse, int argc, char **argv)
 	return r;
 }
 
+static int refuse_stray(struct parse *parse, const struct row *stray, const char *why)
+{
+	parse->row = stray;
+	say_option(parse);
+	return refuse(parse, " has no part in it: %s", why);
+}
+
+static int check_strays(struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const struct row *any = parse->selects ? parse->selects : parse->works;
+
+	if (options->plan_from && parse->selects)
+		return refuse_stray(parse, parse->selects, "--apply does what the plan says");
+	if (options->undo && any)
+		return refuse_stray(parse, any, "--undo does what the journal says");
+	if (options->verb == OPTIONS_HISTORY && (any || options->journal))
+		return any ? refuse_stray(parse, any, "--history only shows what was") :
+			     refuse(parse, "--history writes no --journal");
+	return 0;
+}
+
 /* What only the whole command line shows. */
 static int check(struct parse *parse)
 {
@@ -867,8 +923,8 @@ static int check(struct parse *parse)
 		return refuse(parse, "--method reflink replaces no name: there is nothing for --journal to tell");
 	if (options->plan_from && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--apply takes no PATH: the plan says where");
-	if (options->undo && (options->verb != OPTIONS_UNDO || options->plan_to || options->plan_from || options->dry_run))
-		return refuse(parse, "--undo goes alone: not with --dry-run, --plan, --apply or --recover");
+	if (options->undo && (options->plan_to || options->plan_from || options->dry_run))
+		return refuse(parse, "--undo goes alone: not with --dry-run, --plan or --apply");
 	if (options->undo && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--undo takes no PATH: the journal says where");
 	if (options->verb == OPTIONS_RECOVER && options->dry_run)
@@ -879,6 +935,8 @@ static int check(struct parse *parse)
 		return refuse(parse, "--history goes alone: not with --plan or --apply");
 	if (options->verb == OPTIONS_HISTORY && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--history takes no PATH; --cache=FILE says of which cache");
+	if (check_strays(parse))
+		return -EINVAL;
 	if (options->verb == OPTIONS_HISTORY)
 		return 0;
 	if (!options->paths.count && !options->paths_from_file && !options->plan_from && !options->undo)

@@ -234,6 +234,11 @@ const struct dlk_tally *dlk_plan_tally(const struct dlk_plan *plan)
 	return &plan->tally;
 }
 
+enum dlk_method dlk_plan_method(const struct dlk_plan *plan)
+{
+	return plan->options.method;
+}
+
 static bool moved(const struct dlk_plan *plan, struct path_id path)
 {
 	return plan_fate(plan, path) == DLK_FATE_PLANNED || plan_fate(plan, path) == DLK_FATE_LINKED;

@@ -389,6 +389,22 @@ static const struct {
 	{ "-x \\.git/ a", "-x takes no argument" },
 	{ "-x .*\\.tmp$ a", "--exclude-regex" },
 	{ "-x\\.git a", "-x takes no argument" },
+	/* What would be passed over, and somebody relies on. */
+	{ "--apply p -e *.db", "--exclude has no part in it" },
+	{ "--reference golden --apply p", "--reference has no part in it" },
+	{ "--apply p --method reflink", "--method has no part in it" },
+	{ "--apply p -o", "--ignore-owner has no part in it" },
+	{ "--undo j -s 1M", "--min-size has no part in it" },
+	{ "--undo j --max-time 1s", "--max-time has no part in it" },
+	{ "--history -x", "--one-file-system has no part in it" },
+	{ "--history --metrics m", "--metrics has no part in it" },
+	{ "--history --journal j", "--journal" },
+	{ "--history --recover a", "each go alone" },
+	{ "--recover a --history", "each go alone" },
+	{ "--history --undo j", "each go alone" },
+	{ "--undo j --undo k", "second journal" },
+	{ "--plan - a", "./-" },
+	{ "--journal - a", "./-" },
 };
 
 START_TEST(mistakes_are_told_with_a_way_out)

@@ -19,6 +19,11 @@ def test(t):
     t.figures(t.json("-n", "--files0-from=-", stdin=many), files_seen=2)
     # A list of nothing, as find may give, is nothing to do.
     t.figures(t.json("--files0-from=-", stdin=b""), files_seen=0, links_made=0)
+    # But no plan is made of it, and one of before must not be taken for it.
+    t.write("plan", "of before")
+    before = t.look()
+    t.run("--files0-from=-", "--plan", "plan", stdin=b"", exit=2)
+    t.equal(t.look().contents(), before.contents(), "nothing half written, and the plan of before")
     t.run("--files0-from", "missing", exit=2)
     done = t.json("-n", "--files0-from=-", stdin=b"a\0missing\0dir\0", exit=1)
     t.figures(done, files_seen=2, errors=1)

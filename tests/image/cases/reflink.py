@@ -73,6 +73,7 @@ def works(t, kind):
         t.write("%s/planned/%s" % (kind, name), t.random(2 * MIB, 10), mtime=10**18)
     settle(place)
     t.run("-q", "--method", "reflink", "--plan", plan, kind + "/planned")
+    t.check("Would share  2 names" in t.run("-n", "--apply", plan).out, "the report says what the plan's method does")
     with open(t.path(kind, "planned/q"), "r+b") as file:
         file.write(b"!")
     os.utime(t.path(kind, "planned/q"), ns=(10**18, 10**18))
