@@ -145,6 +145,6 @@ def test(t):
     events(t)
     plans(t)
     journals(t)
-    history(t)
     words(t)
     refuses(t)
+    history(t)

@@ -53,7 +53,8 @@ def exports(t):
     t.check(b"soname: [libdedupe-link.so.0]" in t.sh("readelf", "-d", SO), "soname")
 
 
-def test(t):
+def build(t):
+    """The example in C, and what its environment needs."""
     if not os.path.exists(SO):
         t.skip("no shared library beside the program")
     if b"asan" in t.sh("readelf", "-d", SO) or b"tsan" in t.sh("readelf", "-d", SO):
@@ -61,12 +62,17 @@ def test(t):
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         t.skip("no C compiler")
-    exports(t)
     example = os.path.join(t.scratch, "largest-set")
-    path = {"LD_LIBRARY_PATH": os.path.dirname(SO)}
     told(t, [compiler, "-Wall", "-Wextra", "-Werror", "-I" + os.path.join(TOP, "include"),
              os.path.join(TOP, "tools", "examples", "largest-set.c"), SO, "-pthread", "-o", example], {})
+    return example, {"LD_LIBRARY_PATH": os.path.dirname(SO)}
+
+
+def test(t):
+    example, path = build(t)
+    exports(t)
     only_the_largest(t, "in-c", [example], path)
+    only_the_largest(t, "in-time", [example, "--seconds", "3600"], path)
     # Stopped before it can be done: nothing was linked.
     plant(t, "stopped")
     before = t.look("stopped")
