@@ -317,6 +317,13 @@ static int read_politely(struct reader *reader, int fd, const struct catalog_ino
 	return r == -ETIME && reader->sifting->level != LEVEL_WHOLE ? 0 : r; /* it was read all the same */
 }
 
+/* What is remembered must be of this very inode: by now its name may lead to another. */
+static bool is_still(const struct sifting *sifting, const struct catalog_inode *inode, int fd)
+{
+	struct stamp now;
+	return !stamp_fd(fd, &now) && now.ino == inode->ino && now.dev == catalog_domain(sifting->sift->catalog, inode)->dev;
+}
+
 static void read_item(struct reader *reader, struct item *item)
 {
 	struct sifting *sifting = reader->sifting;
@@ -324,6 +331,7 @@ static void read_item(struct reader *reader, struct item *item)
 	bool keep = sifting->sift->cache && cache_may_keep(sifting->sift->cache, (struct inode_id){ item->inode });
 	int fd = -1;
 	int r = manners_read_late(sifting->sift->manners) ? -ETIME : open_item(reader, inode, &fd);
+	keep = keep && !r && is_still(sifting, inode, fd);
 	if (!r)
 		r = read_politely(reader, fd, inode, item, keep);
 	close_fd(&fd);

@@ -405,6 +405,61 @@ START_TEST(damage_is_not_believed)
 }
 END_TEST
 
+static int swapped; /* atomic */
+
+/* Another program saves over the first name that is opened to be read. */
+static int swap_and_open(int dirfd, const char *path, int flags, mode_t mode)
+{
+	bool file = !(flags & (O_PATH | O_DIRECTORY)) && (!strcmp(path, "a") || !strcmp(path, "z"));
+	if (file && !__atomic_exchange_n(&swapped, 1, __ATOMIC_RELAXED))
+		must(!renameat(top, "saved", dirfd, path)); /* of the same size */
+	return sys_kernel.openat(dirfd, path, flags, mode);
+}
+
+static uint64_t links_foreseen(void)
+{
+	char tree[300];
+	struct dlk_options options;
+	struct dlk_plan *plan;
+	snprintf(tree, sizeof(tree), "%s/tree", top_path);
+	dlk_options_init(&options);
+	options.cache = db;
+	must(!dlk_scan(&options, (const char *const[]){ tree }, 1, &plan));
+	uint64_t links = dlk_plan_tally(plan)->links_made;
+	dlk_plan_free(plan);
+	return links;
+}
+
+/* What was read by a name that leads to another file by then is not put down as the digest of the one it was. */
+START_TEST(a_file_saved_over_while_it_is_read_is_not_taken_for_the_old_one)
+{
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	close_cache();
+	struct stamp kept;
+	scratch_text("tree/a", "same");
+	must(!stamp_at(top, "tree/a", &kept));
+	must(!linkat(top, "tree/a", top, "tree/z", 0));
+	scratch_text("tree/copy", "same");
+	scratch_text("saved", "else");
+	table.openat = swap_and_open;
+	swapped = 0;
+	ck_assert_uint_eq(links_foreseen(), 0);
+	ck_assert(swapped);
+	for (int i = 0; i < 2; i++) {
+		struct stamp stamp;
+		const char *path = i ? "tree/z" : "tree/a";
+		must(!stamp_at(top, path, &stamp));
+		if (stamp.ino != kept.ino)
+			must(!unlinkat(top, path, 0));
+	}
+	ck_assert_uint_eq(links_foreseen(), 1); /* the name that was left, and the copy */
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -416,6 +471,7 @@ int main(void)
 		a_file_written_just_now_is_waited_for,
 		what_is_gone_is_dropped,
 		damage_is_not_believed,
+		a_file_saved_over_while_it_is_read_is_not_taken_for_the_old_one,
 	};
 	return unit_run_in("cache", tests, countof(tests), begin, finish);
 }
