@@ -139,8 +139,9 @@ static void say_domains(struct sink *sink)
 	if (sink->report->tally->domains < 2)
 		return;
 	label(sink, "Across");
-	text_printf(&sink->out.text, "%s file systems or mounts: hard links are made only within each",
-		    text_count(sink->report->tally->domains, number));
+	text_printf(&sink->out.text, "%s file systems or mounts: %s", text_count(sink->report->tally->domains, number),
+		    sink->report->reflinks ? "blocks are shared only within a file system" :
+					     "hard links are made only within each");
 	end_line(sink);
 }
 

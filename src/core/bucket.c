@@ -24,14 +24,14 @@ static const struct catalog_inode *inode_at(const struct bucket_table *table, ui
 
 static size_t slot_of(const struct bucket_table *table, const struct catalog_inode *inode)
 {
-	uint32_t domain = catalog_meta(table->catalog, inode)->domain;
+	uint32_t match = catalog_match(table->catalog, inode);
 	size_t mask = table->room - 1;
-	size_t slot = mix64(inode->size ^ (uint64_t)domain << 48) & mask;
+	size_t slot = mix64(inode->size ^ (uint64_t)match << 48) & mask;
 	for (;; slot = (slot + 1) & mask) {
 		if (table->heads[slot] == ID_NONE)
 			return slot;
 		const struct catalog_inode *head = inode_at(table, table->heads[slot]);
-		if (head->size == inode->size && catalog_meta(table->catalog, head)->domain == domain)
+		if (head->size == inode->size && catalog_match(table->catalog, head) == match)
 			return slot;
 	}
 }

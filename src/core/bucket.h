@@ -2,8 +2,8 @@
 /*
  * bucket.h - the size-bucketed hash table: inodes that could be equal stand together
  *
- * The key is the link domain (device and mount) and the size. Owner, mode and the rest of the policy divide later, among files
- * proven alike, since "equal but for the owner" is something the user is told. A bucket is a chain through the inodes'
+ * The key is the link domain (device and mount; for reflinks those that match) and the size. Owner, mode and the rest of the
+ * policy divide later, among files proven alike, since "equal but for the owner" is something the user is told. A bucket is a chain through the inodes'
  * own `chain` fields, so the table holds four bytes for each distinct key, twice.
  */
 #ifndef CORE_BUCKET_H

@@ -27,6 +27,7 @@ void catalog_free(struct catalog *catalog)
 	}
 	vec_free(&catalog->roots);
 	vec_free(&catalog->domains);
+	vec_free(&catalog->matches);
 	vec_free(&catalog->metas);
 	seq_free(&catalog->dirs);
 	seq_free(&catalog->paths);
@@ -51,6 +52,24 @@ int catalog_add_root(struct catalog *catalog, const char *open, const char *text
 	return 0;
 }
 
+static bool of_one_whole(const struct mount_facts *a, const struct mount_facts *b)
+{
+	return (a->whole[0] || a->whole[1]) && a->whole[0] == b->whole[0] && a->whole[1] == b->whole[1];
+}
+
+/* The first of the domains that a new one matches; itself when there is none. */
+static uint32_t find_match(const struct catalog *catalog, const struct mount_facts *facts)
+{
+	uint32_t count = (uint32_t)catalog->domains.count, match = count;
+	for (uint32_t i = 0; i < count && match == count; i++)
+		if (of_one_whole(&catalog->domains.at[i], facts))
+			match = catalog->matches.at[i];
+	for (uint32_t i = 0; i < count; i++)
+		if (catalog->matches.at[i] == match && catalog->domains.at[i].dev == facts->dev)
+			return count;
+	return match;
+}
+
 int catalog_add_domain(struct catalog *catalog, const struct mount_facts *facts, uint32_t *ret_domain)
 {
 	for (size_t i = 0; i < catalog->domains.count; i++) {
@@ -59,8 +78,12 @@ int catalog_add_domain(struct catalog *catalog, const struct mount_facts *facts,
 			return 0;
 		}
 	}
-	if (vec_push(&catalog->domains, *facts))
+	if (vec_push(&catalog->matches, find_match(catalog, facts)))
 		return -ENOMEM;
+	if (vec_push(&catalog->domains, *facts)) {
+		catalog->matches.count--;
+		return -ENOMEM;
+	}
 	*ret_domain = (uint32_t)(catalog->domains.count - 1);
 	return 0;
 }

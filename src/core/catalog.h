@@ -78,6 +78,7 @@ struct catalog_meta {
 struct catalog {
 	VEC(struct catalog_root) roots;
 	VEC(struct mount_facts) domains;
+	VEC(uint32_t) matches; /* of each domain: the first of those whose files may become one with its own; mostly itself */
 	VEC(struct catalog_meta) metas;
 	struct seq dirs, paths, inodes;
 	struct arena names;
@@ -92,6 +93,7 @@ void catalog_free(struct catalog *catalog);
 
 /* Each copies what it is given. -ENOMEM; -EOVERFLOW beyond 4 billion names or 4 GiB of them. */
 MUST_CHECK int catalog_add_root(struct catalog *catalog, const char *open, const char *text, uint32_t *ret_root);
+/* Domains of one whole (facts->whole) match; but two mounts of one device do not, where one file might match itself. */
 MUST_CHECK int catalog_add_domain(struct catalog *catalog, const struct mount_facts *facts, uint32_t *ret_domain);
 
 /* Sets directory `id`; ids are given out by the walker and arrive in any order. parent ID_NONE: root number `root`. */
@@ -130,6 +132,12 @@ static inline const struct catalog_meta *catalog_meta(const struct catalog *c, c
 static inline const struct mount_facts *catalog_domain(const struct catalog *c, const struct catalog_inode *inode)
 {
 	return &c->domains.at[catalog_meta(c, inode)->domain];
+}
+
+/* Equal files of the same size are compared when these agree: see catalog.matches. */
+static inline uint32_t catalog_match(const struct catalog *c, const struct catalog_inode *inode)
+{
+	return c->matches.at[catalog_meta(c, inode)->domain];
 }
 
 static inline const char *catalog_name(const struct catalog *c, struct path_id id)

@@ -474,6 +474,8 @@ static int add_dir(struct planin *in, int fd, const struct stamp *stamp, uint32_
 	struct mount_facts facts;
 	uint32_t domain, id = (uint32_t)catalog->dirs.count;
 	int r = mount_look(fd, &facts);
+	if (!r && in->plan->options.method == DLK_REFLINK)
+		mount_look_whole(fd, &facts);
 	if (!r)
 		r = catalog_add_domain(catalog, &facts, &domain);
 	if (!r)
@@ -743,7 +745,7 @@ static enum dlk_reason judge(const struct planin *in, const struct side *keeper,
 	if (keeper->inode == duplicate->inode || kept->keeper || gone->kept ||
 	    (gone->keeper && gone->keeper != keeper->inode + 1) || in->fates.at[duplicate->path] == DLK_FATE_PLANNED)
 		return DLK_REASON_CHANGED;
-	if (domain != catalog_domain(&plan->catalog, d))
+	if (catalog_match(&plan->catalog, k) != catalog_match(&plan->catalog, d))
 		return DLK_REASON_CROSS_DEVICE;
 	if (k->size != d->size)
 		return DLK_REASON_UNEQUAL;

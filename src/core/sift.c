@@ -297,7 +297,7 @@ static void tell_trouble(struct sifting *sifting, const struct catalog_inode *in
 static void mark_bucket(struct sifting *sifting, const struct catalog_inode *inode, struct digest *digest)
 {
 	digest->low ^= mix64(inode->size + 1);
-	digest->high ^= mix64(catalog_meta(sifting->sift->catalog, inode)->domain + UINT64_C(1));
+	digest->high ^= mix64(catalog_match(sifting->sift->catalog, inode) + UINT64_C(1));
 }
 
 /* At the pace that was asked for (whole files are read at it by digest_file), and leaving the page cache as it was. */

@@ -930,6 +930,8 @@ static bool walked(const struct journey *journey, const struct stamp *stamp)
 static int domain_of(struct journey *journey, int fd, struct mount_facts *ret_facts, uint32_t *ret_domain)
 {
 	int r = mount_look(fd, ret_facts);
+	if (!r && journey->walk->options->method == DLK_REFLINK)
+		mount_look_whole(fd, ret_facts);
 	return r ? r : catalog_add_domain(journey->walk->catalog, ret_facts, ret_domain);
 }
 

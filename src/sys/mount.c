@@ -8,7 +8,9 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <linux/btrfs.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -90,4 +92,16 @@ int mount_look(int fd, struct mount_facts *ret)
 		.leases_here = kind->leases_here,
 	};
 	return 0;
+}
+
+void mount_look_whole(int fd, struct mount_facts *facts)
+{
+	struct btrfs_ioctl_fs_info_args info = { 0 };
+	struct statfs statfs;
+	_Static_assert(sizeof(info.fsid) == sizeof(facts->whole), "a UUID");
+	if (sys->fstatfs(fd, &statfs) || (uint32_t)statfs.f_type != BTRFS_SUPER_MAGIC)
+		return;
+	own_fd int dir = sys->openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); /* an O_PATH descriptor cannot be asked */
+	if (dir >= 0 && sys->ioctl(dir, BTRFS_IOC_FS_INFO, &info) >= 0)
+		memcpy(facts->whole, info.fsid, sizeof(facts->whole));
 }

@@ -18,9 +18,16 @@ struct mount_facts {
 	bool shares_extents;    /* reflinks are possible: ask extent_shared before counting bytes as freed */
 	bool leases;            /* leases bind every writer */
 	bool leases_here;       /* leases bind at least those who open a file through this mount: worth taking */
+	uint64_t whole[2];      /* of which file system this is a part; zeros: not asked, or it has no parts */
 };
 
 /* About the file system that fd (any open descriptor, O_PATH too) lies on. */
 MUST_CHECK int mount_look(int fd, struct mount_facts *ret);
+
+/*
+ * Subvolumes of btrfs have devices of their own, between which no hard link can be made, but blocks can be shared. Asks which
+ * file system they are parts of, by its UUID: facts->whole. fd is a directory.
+ */
+void mount_look_whole(int fd, struct mount_facts *facts);
 
 #endif

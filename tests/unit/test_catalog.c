@@ -334,6 +334,27 @@ START_TEST(domains_are_told_apart_by_device_and_mount)
 }
 END_TEST
 
+/* Subvolumes of one file system match, whichever mount they are met by; what could be one file twice never does. */
+START_TEST(parts_of_one_file_system_match)
+{
+	struct catalog catalog;
+	uint32_t domain;
+	static const struct {
+		uint64_t dev, mount, whole[2];
+		uint32_t match;
+	} adds[] = { { 1, 1, { 7, 7 }, 0 }, { 2, 1, { 7, 7 }, 0 }, { 3, 1, { 0, 0 }, 2 }, { 4, 1, { 0, 0 }, 3 }, { 5, 2, { 7, 7 }, 0 },
+		     { 2, 3, { 7, 7 }, 5 }, { 6, 1, { 7, 8 }, 6 }, { 8, 1, { 0, 8 }, 7 }, { 9, 9, { 0, 8 }, 7 } };
+	catalog_init(&catalog);
+	for (uint32_t i = 0; i < countof(adds); i++) {
+		struct mount_facts facts = { .dev = adds[i].dev, .mount = adds[i].mount,
+					     .whole = { adds[i].whole[0], adds[i].whole[1] } };
+		must(catalog_add_domain(&catalog, &facts, &domain) == 0 && domain == i);
+		ck_assert_uint_eq(catalog.matches.at[i], adds[i].match);
+	}
+	catalog_free(&catalog);
+}
+END_TEST
+
 /* ---- buckets ---- */
 
 enum { INODES = 100000 };
@@ -431,6 +452,7 @@ int main(void)
 		fields_hold_the_largest_values,
 		common_facts_are_kept_once,
 		domains_are_told_apart_by_device_and_mount,
+		parts_of_one_file_system_match,
 		buckets_are_groups_of_one_size_and_domain,
 	};
 	return unit_run("catalog", tests, countof(tests));

@@ -96,6 +96,36 @@ def works(t, kind):
     t.sh("umount", place)
 
 
+def across_subvolumes(t):
+    """Blocks are shared between subvolumes of one btrfs, by one mount or two; never with another file system, nor by hard links."""
+    place = image.make(t, "btrfs", 300, "whole")
+    other = image.make(t, "btrfs", 300, "other")
+    for name in ("home", "tree"):
+        t.sh("btrfs", "subvolume", "create", os.path.join(place, name))
+    content = t.random(5 * MIB)
+    for name in ("whole/a", "whole/home/b", "whole/tree/c", "other/d"):
+        t.write(name, content, mtime=10**18)
+    os.makedirs(t.path("second"))
+    device = t.sh("findmnt", "-no", "SOURCE", place).decode().strip().split("[")[0]
+    t.sh("mount", "-o", "subvol=tree", device, t.path("second"))
+    for where in (place, other):
+        settle(where)
+    before, free = facts(t.look()), image.free_bytes(place)
+    t.figures(t.json("-n", "."), links_made=0, errors=0)
+    plan = os.path.join(t.scratch, "across.plan")
+    t.run("-q", "--method", "reflink", "--plan", plan, "whole/home", "second")
+    t.figures(t.json("-n", "--method", "reflink", "."), links_made=2, bytes_saved=10 * MIB, errors=0)
+    t.figures(t.json("--apply", plan), links_made=1, bytes_saved=5 * MIB, errors=0, skipped_changed=0)
+    t.figures(t.json("--method", "reflink", "whole", "second", "other"), links_made=1, bytes_saved=5 * MIB, errors=0)
+    freed = image.free_bytes(place) - free
+    t.check(abs(freed - 10 * MIB) < TOLERANCE, "statfs shows %d" % freed)
+    again = t.json("--method", "reflink", ".")
+    t.figures(again, links_made=0, bytes_saved=0, errors=0)
+    t.equal(facts(t.look()), before, "files stay what they are")
+    t.check("blocks are shared only within a file system" in t.run("-n", "--method", "reflink", ".").out, "said")
+    t.sh("umount", t.path("second"))
+
+
 def refused(t, where, make):
     make()
     for name in "ab":
@@ -112,6 +142,7 @@ def refused(t, where, make):
 def test(t):
     works(t, "xfs")
     works(t, "btrfs")
+    across_subvolumes(t)
     refused(t, "ext4", lambda: image.make(t, "ext4", 64, "ext4"))
     refused(t, "old", lambda: image.make(t, "xfs", 320, "old", ["-m", "reflink=0"]))
     refused(t, "memory", lambda: t.tmpfs("memory"))
