@@ -67,6 +67,7 @@ static int lease_and_look(struct confirm *confirm, struct candidate *candidate)
 		r = leased;
 	else
 		lease_drop(&candidate->lease);
+	candidate->holes_true = confirm->mount.holes_true;
 	candidate->weaker = candidate->lease.state == LEASE_NONE || !confirm->mount.leases;
 	return r;
 }
@@ -253,7 +254,7 @@ static bool all_apart(const struct comparing *c)
 	return true;
 }
 
-/* The next offset from `at` on at which any candidate has data: where all have holes, all are equal. */
+/* The next offset from `at` on at which any candidate has data: where all have holes, for certain, all are equal. */
 static uint64_t skip_holes(const struct comparing *c, uint64_t at)
 {
 	uint64_t next = c->size;
@@ -262,7 +263,8 @@ static uint64_t skip_holes(const struct comparing *c, uint64_t at)
 		uint64_t begin, end;
 		if (candidate->group == NO_GROUP)
 			continue;
-		if (candidate->stamp.blocks * 512 >= c->size || extent_data(candidate->fd, at, c->size, &begin, &end))
+		if (!candidate->holes_true || candidate->stamp.blocks * 512 >= c->size ||
+		    extent_data(candidate->fd, at, c->size, &begin, &end))
 			return at;
 		next = u64_min(next, begin);
 	}

@@ -27,6 +27,7 @@ struct candidate {
 	struct stamp stamp;     /* as last known to be right: moved forward only by our own steps */
 	struct xattrs xattrs;   /* only when asked for */
 	struct cached cached;   /* likewise: its pages in the page cache when it was opened */
+	bool holes_true;        /* holes of its file system need not be read */
 	bool weaker;            /* no lease could be had, or none that binds every writer */
 	bool spoiled;           /* in use or changed: nothing more is done with it */
 	bool durable;           /* its data is known to be on disk */

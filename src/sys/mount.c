@@ -3,7 +3,7 @@
  * mount.c - what a file system can do, by its type
  *
  * The kernel tells none of this, so there is a table of the types whose source was read. What is not in it is taken for
- * the worst: entries' inode numbers not to be trusted, extents perhaps shared, leases not known to bind every writer.
+ * the worst: entries' inode numbers and holes not to be trusted, extents perhaps shared, leases not known to bind every writer.
  */
 #include "mount.h"
 
@@ -21,7 +21,7 @@
 struct kind {
 	uint32_t magic;
 	uint32_t link_limit;
-	bool dirent_ino_true, shares_extents, leases, leases_here;
+	bool dirent_ino_true, shares_extents, holes_true, leases, leases_here;
 };
 
 /*
@@ -37,23 +37,26 @@ struct kind {
  * Entries' inode numbers: btrfs gives the entry of a subvolume another number than its root's inode, but that is a
  * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
  * "Inode properties").
+ *
+ * Holes: ZFS told them where data was not written out yet, more than once (openzfs/zfs issues 11900, 15526), and it, or anything, may
+ * lie behind FUSE, a network file system or an overlay.
  */
 static const struct kind kinds[] = {
-	{ EXT4_SUPER_MAGIC, 65000, true, false, true, true },
-	{ XFS_SUPER_MAGIC, 2147483647, true, true, true, true },
-	{ BTRFS_SUPER_MAGIC, 65535, true, true, true, true },
-	{ TMPFS_MAGIC, UINT32_MAX, true, false, true, true },
-	{ RAMFS_MAGIC, UINT32_MAX, true, false, true, true },
-	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true, true },
-	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false, true },
-	{ FUSE_SUPER_MAGIC, UINT32_MAX, false, true, false, true },
-	{ MAGIC_ZFS, UINT32_MAX, false, true, true, true },
-	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, true, true },
+	{ EXT4_SUPER_MAGIC, 65000, true, false, true, true, true },
+	{ XFS_SUPER_MAGIC, 2147483647, true, true, true, true, true },
+	{ BTRFS_SUPER_MAGIC, 65535, true, true, true, true, true },
+	{ TMPFS_MAGIC, UINT32_MAX, true, false, true, true, true },
+	{ RAMFS_MAGIC, UINT32_MAX, true, false, true, true, true },
+	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true, true, true },
+	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false, false, true },
+	{ FUSE_SUPER_MAGIC, UINT32_MAX, false, true, false, false, true },
+	{ MAGIC_ZFS, UINT32_MAX, false, true, false, true, true },
+	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, false, true, true },
 };
 
 static const struct kind *kind_of(uint32_t magic)
 {
-	static const struct kind unknown = { 0, UINT32_MAX, false, true, false, false };
+	static const struct kind unknown = { 0, UINT32_MAX, false, true, false, false, false };
 	for (size_t i = 0; i < countof(kinds); i++)
 		if (kinds[i].magic == magic)
 			return &kinds[i];
@@ -88,6 +91,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.read_only = read_only(fd, &statfs),
 		.dirent_ino_true = kind->dirent_ino_true,
 		.shares_extents = kind->shares_extents,
+		.holes_true = kind->holes_true,
 		.leases = kind->leases,
 		.leases_here = kind->leases_here,
 	};

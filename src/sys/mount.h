@@ -16,6 +16,7 @@ struct mount_facts {
 	bool read_only;
 	bool dirent_ino_true;   /* d_ino equals st_ino here (not at mount points), see speed: names already seen */
 	bool shares_extents;    /* reflinks are possible: ask extent_shared before counting bytes as freed */
+	bool holes_true;        /* what SEEK_DATA calls a hole holds zeros, for certain */
 	bool leases;            /* leases bind every writer */
 	bool leases_here;       /* leases bind at least those who open a file through this mount: worth taking */
 	uint64_t whole[2];      /* of which file system this is a part; zeros: not asked, or it has no parts */

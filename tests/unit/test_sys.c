@@ -508,15 +508,15 @@ START_TEST(mount_knows_file_systems_by_type)
 		uint32_t magic;
 		struct mount_facts facts;
 	} rows[] = {
-		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, false, true, true, { 0, 0 } } },
-		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, true, true, true, { 0, 0 } } },
-		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, true, true, true, { 0, 0 } } },
-		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, true, true, { 0, 0 } } },
-		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, true, { 0, 0 } } },
-		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, { 0, 0 } } },
-		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, true, { 0, 0 } } },
-		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, { 0, 0 } } },
-		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, true, false, false, { 0, 0 } } },
+		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, false, true, true, true, { 0, 0 } } },
+		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, true, true, true, true, { 0, 0 } } },
+		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, true, true, true, true, { 0, 0 } } },
+		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, true, true, true, { 0, 0 } } },
+		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, true, { 0, 0 } } },
+		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
+		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, true, { 0, 0 } } },
+		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
+		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
 	};
 	struct stamp stamp;
 	ck_assert_int_eq(stamp_fd(top, &stamp), 0);
@@ -534,6 +534,7 @@ START_TEST(mount_knows_file_systems_by_type)
 			ck_assert_int_eq(got.read_only, read_only);
 			ck_assert_int_eq(got.dirent_ino_true, rows[i].facts.dirent_ino_true);
 			ck_assert_int_eq(got.shares_extents, rows[i].facts.shares_extents);
+			ck_assert_int_eq(got.holes_true, rows[i].facts.holes_true);
 			ck_assert_int_eq(got.leases, rows[i].facts.leases);
 			ck_assert_int_eq(got.leases_here, rows[i].facts.leases_here);
 		}

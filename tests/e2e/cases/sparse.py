@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two sparse files of 1 TiB are compared in seconds by skipping their holes; what is saved is what they occupy."""
 import os
+import subprocess
 import time
 
 from harness import settle
@@ -28,6 +29,9 @@ def test(t):
     settle(t.top)
     if os.lstat(t.path("one")).st_blocks * 512 > 1 << 20:
         t.skip("no holes on this file system")
+    kind = subprocess.run(["stat", "-f", "-c", "%T", t.top], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    if kind not in ("ext2/ext3", "xfs", "btrfs", "tmpfs", "f2fs"):
+        t.skip("what %s says of holes is not believed: all is read" % kind)
     saved = sum(os.lstat(t.path(name)).st_blocks * 512 for name in ("two", "hole2"))
     begun = time.monotonic()
     dry = t.json("-n", ".", timeout=60)
