@@ -53,6 +53,9 @@ struct sink_kind {
 
 extern const struct sink_kind sink_text, sink_json, sink_lines, sink_names, sink_html;
 
+/* The members of the tally, each after a comma: for all that is JSON. */
+void sink_json_figures(struct text *text, const struct dlk_tally *tally);
+
 /* The object of figures, for both forms of JSON. */
 void sink_json_summary(struct text *text, const struct report *report);
 

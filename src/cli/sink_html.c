@@ -195,23 +195,6 @@ static void add_issues(struct sink *sink)
 	text_puts(text, "]");
 }
 
-static void add_figures(struct text *text, const struct dlk_tally *tally)
-{
-	add_number(text, "files_seen", tally->files_seen);
-	add_number(text, "dirs_seen", tally->dirs_seen);
-	add_number(text, "bytes_seen", tally->bytes_seen);
-	add_number(text, "bytes_read", tally->bytes_read);
-	add_number(text, "sets_all", tally->sets);
-	add_number(text, "links_made", tally->links_made);
-	add_number(text, "inodes_freed", tally->inodes_freed);
-	add_number(text, "bytes_saved", tally->bytes_saved);
-	add_number(text, "bytes_held", tally->bytes_held_elsewhere);
-	add_number(text, "in_use", tally->skipped_in_use);
-	add_number(text, "changed", tally->skipped_changed);
-	add_number(text, "refused", tally->skipped_refused);
-	add_number(text, "errors", tally->errors);
-}
-
 static void add_summary(struct sink *sink)
 {
 	const struct report *report = sink->report;
@@ -229,7 +212,7 @@ static void add_summary(struct sink *sink)
 		add_name(text, sink->own, report->paths[i]);
 	}
 	text_puts(text, "]");
-	add_figures(text, report->tally);
+	sink_json_figures(text, report->tally);
 	add_apart(text, report->tally);
 	add_issues(sink);
 	if (report->survey) {

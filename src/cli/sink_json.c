@@ -70,7 +70,7 @@ static void add_all_apart(struct text *text, const struct dlk_tally *tally)
 	text_puts(text, "]");
 }
 
-static void add_figures(struct text *text, const struct dlk_tally *tally)
+void sink_json_figures(struct text *text, const struct dlk_tally *tally)
 {
 	const struct {
 		const char *key;
@@ -105,7 +105,7 @@ void sink_json_summary(struct text *text, const struct report *report)
 	text_printf(text, "{\"dry_run\": %s", report->about == REPORT_DRY_RUN ? "true" : "false");
 	add_bool(text, "complete", report->outcome == REPORT_COMPLETE && !report->out_of_time);
 	add_number(text, "exit_status", (uint64_t)report->exit_status);
-	add_figures(text, report->tally);
+	sink_json_figures(text, report->tally);
 	add_all_apart(text, report->tally);
 	add_number(text, "seconds", (uint64_t)(report->duration_ns / NS_PER_S));
 	add_number(text, "duration_ns", (uint64_t)report->duration_ns);

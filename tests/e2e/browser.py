@@ -49,6 +49,7 @@ class Browser:
         self.number = 0
         self.heard = b""
         self.session = None
+        self.loaded = False
         self.told = []  # what the console and the page's errors said
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -89,6 +90,8 @@ class Browser:
             self.told.append("exception: %s" % json.dumps(params["exceptionDetails"])[:500])
         elif method == "Log.entryAdded":
             self.told.append("log: %s" % params["entry"]["text"])
+        elif method == "Page.loadEventFired":
+            self.loaded = True
         elif method == "Network.requestWillBeSent" and not params["request"]["url"].startswith("file:"):
             self.told.append("request: %s" % params["request"]["url"][:200])
 
@@ -111,8 +114,11 @@ class Browser:
     # ---- what a person does
 
     def open(self, path):
+        self.loaded = False
         self.call("Page.navigate", url="file://" + os.path.abspath(path))
-        self.wait_for("document.documentElement?.dataset.ready === 'yes'")
+        while not self.loaded:
+            self.note(self.message(60))
+        self.wait_for("document.documentElement.dataset.ready === 'yes'")
 
     def run(self, expression):
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
@@ -121,12 +127,10 @@ class Browser:
         return result["result"].get("value")
 
     def wait_for(self, expression, limit=30):
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
-            if self.run(expression):
-                return
-            time.sleep(0.05)
-        raise Broken("never true: %s; %r" % (expression, self.told))
+        """Looks after whatever the page does, and says so when it becomes true."""
+        if not self.run("new Promise(done => { const end = Date.now() + %d; (function look() { if (%s) done(true); "
+                        "else if (Date.now() > end) done(false); else setTimeout(look, 5); })(); })" % (limit * 1000, expression)):
+            raise Broken("never true: %s; %r" % (expression, self.told))
 
     def click(self, expression):
         """With the mouse, in the middle of the element that the expression gives."""

@@ -221,6 +221,19 @@ class Case:
             os.utime(path, ns=(mtime, mtime))
         return path
 
+    def descend(self, fd, name):
+        """Makes a directory in an open one, closes that, and returns the new one open: for paths that no call takes whole."""
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+        os.close(fd)
+        return below
+
+    def put(self, fd, name, content):
+        """Writes a file into an open directory."""
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=fd)
+        os.write(file, content)
+        os.close(file)
+
     def link(self, old, new):
         new = self.path(new)
         os.makedirs(os.path.dirname(new), exist_ok=True)

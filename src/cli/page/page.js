@@ -65,12 +65,12 @@ function head() {
 	const figures = [
 		[summary.dry ? "Would be saved" : "Saved", saved, count(summary.inodes_freed, "file less", "files less")],
 		["Names " + (summary.dry ? "to be linked" : "linked"), grouped.format(summary.links_made),
-		 "in " + count(summary.sets_all, "set", "sets")],
+		 "in " + count(summary.sets, "set", "sets")],
 		["Looked at", size(summary.bytes_seen),
 		 count(summary.files_seen, "file", "files") + " in " + count(summary.dirs_seen, "directory", "directories")],
 	];
-	if (summary.bytes_held)
-		figures.push(["Still held", size(summary.bytes_held), "by links outside the paths"]);
+	if (summary.bytes_held_elsewhere)
+		figures.push(["Still held", size(summary.bytes_held_elsewhere), "by links outside the paths"]);
 	if (summary.errors)
 		figures.push(["Errors", grouped.format(summary.errors), "see the end of this page"]);
 	for (const [label, value, more] of figures)
@@ -354,8 +354,8 @@ function choose() {
 	const found = [count(chosen.length, "set", "sets") + ", " + size(bytes)];
 	if (here !== root)
 		found.push(", with copies below ", name(path(here)));
-	if (sets.length < summary.sets_all)
-		found.push("; the " + count(summary.sets_all - sets.length, "set", "sets") + " that save least are not listed");
+	if (sets.length < summary.sets)
+		found.push("; the " + count(summary.sets - sets.length, "set", "sets") + " that save least are not listed");
 	$("found").replaceChildren(...found);
 	drawPage();
 }

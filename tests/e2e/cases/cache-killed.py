@@ -22,11 +22,9 @@ def test(t):
         t.write("d%d/f%d" % (number % 5, number), t.random(20000, number % 500))
     whole = t.json("-n", ".").summary["bytes_read"]
     run = subprocess.Popen([t.program_for(None), "-q", "--bwlimit", "2M", cache, "."], cwd=t.top, stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        if rows(path) or run.poll() is not None:
-            break
-        time.sleep(0.02)
-    t.check(run.poll() is None, "the run was slow enough to be killed")
+    while not rows(path):
+        t.check(run.poll() is None, "the run was slow enough to be killed")
+        time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
     kept = rows(path)
@@ -36,15 +34,20 @@ def test(t):
     t.check(0 < run.summary["bytes_read"] < whole, "only what was missing is read: %d of %d"
             % (run.summary["bytes_read"], whole))
     t.figures(t.json("-n", cache, "."), links_made=100, bytes_read=0)
-    # Killed at many moments while it links and writes: always a cache that can be used, and all is linked in the end.
-    for wait in range(12):
-        run = subprocess.Popen([t.program_for(None), "-q", cache, "."], cwd=t.top, stderr=subprocess.DEVNULL)
-        time.sleep(wait * 0.004)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+    # Killed at its n-th write, sync or change of a name: always a cache that can be used, and all is linked in the end.
+    t.need_tool("strace")
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:
+        t.skip("ptrace is not allowed here")
+    calls = "write,pwrite64,fsync,fdatasync,linkat,renameat2,unlink,unlinkat"
+    killed = 0
+    for n in [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233]:
+        run = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=" + calls, "-e", "inject=%s:signal=KILL:when=%d" % (calls, n),
+                              t.program_for(None), "-q", "-j1", cache, "."], cwd=t.top, stderr=subprocess.DEVNULL, check=False,
+                             env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        killed += run.returncode == -signal.SIGKILL
         t.check(t.run("-n", cache, ".").err == "", "nothing to tell about the cache")
-        if wait % 4 == 3:
-            t.write("more/%d" % wait, t.random(20000, wait))
+        t.write("more/%d" % n, t.random(20000, n))
+    t.check(killed > 6, "killed only %d times" % killed)
     t.json(cache, ".")
     done = t.json(cache, ".")
     t.figures(done, links_made=0, bytes_read=0, errors=0)

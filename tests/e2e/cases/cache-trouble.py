@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A cache that is damaged, foreign, newer, unsafe, read-only or full is told in a line, never destroyed, and never in the way."""
+import contextlib
 import os
 import random
 import shutil
@@ -33,23 +34,23 @@ def left_alone(t, path, words):
     t.equal(sorted(name for name in os.listdir(t.scratch) if os.path.basename(path) + "." in name), [], "files beside it")
 
 
+def change(path, statement):
+    """In a database that is made if need be."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+
+
 def foreign(t, good):
     path = os.path.join(t.scratch, "other")
     with open(path, "w") as file:
         file.write("shopping list\n" * 100)
     left_alone(t, path, "not a cache of this program")
     os.unlink(path)
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE blocks (id, data)")
-    other.commit()
-    other.close()
+    change(path, "CREATE TABLE blocks (id, data)")
     left_alone(t, path, "not a cache of this program")
     shutil.copy(good, path)
     os.chmod(path, 0o600)
-    newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 99")
-    newer.commit()
-    newer.close()
+    change(path, "PRAGMA user_version = 99")
     left_alone(t, path, "newer version")
     shutil.copy(good, path)
     os.chmod(path, 0o666)

@@ -5,29 +5,20 @@ import os
 from harness import named
 
 
-def nest(top, name, times):
-    """Makes name/name/... below top, step by step since no call takes such a path; returns the last one's fd."""
-    here = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+def nest(t, name, times):
+    """Makes name/name/... below the top; returns the last one's fd."""
+    here = os.open(t.top, os.O_RDONLY | os.O_DIRECTORY)
     for _ in range(times):
-        os.mkdir(name, dir_fd=here)
-        there = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
-        os.close(here)
-        here = there
+        here = t.descend(here, name)
     return here
-
-
-def put(fd, name, content):
-    file = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=fd)
-    os.write(file, content)
-    os.close(file)
 
 
 def test(t):
     content = t.random(10000)
     t.write("keeper", content, mtime=10**18)
-    deep, long = nest(t.top, "d", 3000), nest(t.top, "n" * 250, 24)
-    put(deep, "at the end", content)
-    put(long, "at the end too", content)
+    deep, long = nest(t, "d", 3000), nest(t, "n" * 250, 24)
+    t.put(deep, "at the end", content)
+    t.put(long, "at the end too", content)
     before = os.stat("at the end", dir_fd=deep).st_blocks * 512
     dry = t.json("-n", ".")
     t.figures(dry, links_made=2)
