@@ -97,13 +97,12 @@ int catalog_set_dir(struct catalog *catalog, struct dir_id id, struct dir_id par
 		r = seq_resize(&catalog->dirs, (size_t)id.v + 1);
 	if (r)
 		return r;
-	/* The depth is filled in when it is first asked for: the parent may not have arrived yet. */
+	catalog->ranked = 0;
 	*catalog_dir(catalog, id) = (struct catalog_dir){
 		.ino = stamp->ino,
 		.parent = parent.v,
 		.name = handle,
 		.domain = domain,
-		.depth = 0,
 		.root = root,
 		.immutable = stamp->immutable,
 	};
@@ -364,63 +363,110 @@ char *catalog_path_string(const struct catalog *catalog, struct path_id id)
 	return NULL;
 }
 
-/* Components below the root; counted once, then remembered. Benign when two threads do it: both write the same. */
-static uint32_t dir_depth(const struct catalog *catalog, uint32_t id)
-{
-	uint32_t depth = 0;
-	for (uint32_t at = id; at != ID_NONE;) {
-		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ at });
-		uint32_t known = __atomic_load_n(&dir->depth, __ATOMIC_RELAXED);
-		if (known) {
-			depth += known;
-			break;
-		}
-		depth++;
-		at = dir->parent;
-	}
-	__atomic_store_n(&catalog_dir(catalog, (struct dir_id){ id })->depth, depth, __ATOMIC_RELAXED);
-	return depth;
-}
-
-static uint32_t dir_parent(const struct catalog *catalog, uint32_t id)
-{
-	return catalog_dir(catalog, (struct dir_id){ id })->parent;
-}
+/* ---- order ---- */
 
 static const char *dir_name(const struct catalog *catalog, uint32_t id)
 {
 	return arena_at(&catalog->names, catalog_dir(catalog, (struct dir_id){ id })->name);
 }
 
+static int order_siblings(const void *a, const void *b, void *catalog)
+{
+	return strcmp(dir_name(catalog, *(const uint32_t *)a), dir_name(catalog, *(const uint32_t *)b));
+}
+
 /*
- * Both sides climb to the same depth, then together until they meet. What stands just below the meeting point decides: a
- * directory's name there, or the file's own name when it lies right in it.
+ * The children of directory d come to stand at children[begins[d]] up to begins[d + 1], in order; those without a parent behind
+ * all others, by id. `begins` has room for three more than there are directories, all 0.
  */
+static void gather_children(struct catalog *catalog, uint32_t *begins, uint32_t *children)
+{
+	uint32_t count = (uint32_t)catalog->dirs.count;
+	for (uint32_t id = 0; id < count; id++)
+		begins[u64_min(catalog_dir(catalog, (struct dir_id){ id })->parent, count) + 2]++;
+	for (uint32_t d = 2; d < count + 3; d++)
+		begins[d] += begins[d - 1];
+	for (uint32_t id = 0; id < count; id++)
+		children[begins[u64_min(catalog_dir(catalog, (struct dir_id){ id })->parent, count) + 1]++] = id;
+	for (uint32_t d = 0; d < count; d++)
+		if (begins[d + 1] - begins[d] > 1)
+			qsort_r(children + begins[d], begins[d + 1] - begins[d], sizeof(*children), order_siblings, catalog);
+}
+
+/* How many directories a tree has, in `last` for now: children come before their parents here. */
+static void count_trees(struct catalog *catalog)
+{
+	uint32_t count = (uint32_t)catalog->dirs.count;
+	for (uint32_t id = 0; id < count; id++)
+		catalog_dir(catalog, (struct dir_id){ id })->last = 1;
+	for (uint32_t id = count; id-- > 0;) {
+		const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ id });
+		if (dir->parent != ID_NONE)
+			catalog_dir(catalog, (struct dir_id){ dir->parent })->last += dir->last;
+	}
+}
+
+/* Gives the trees `from` up to `to` their ranks, one behind the other. */
+static void place_trees(struct catalog *catalog, const uint32_t *from, const uint32_t *to, uint32_t rank)
+{
+	for (; from < to; from++) {
+		struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ *from });
+		dir->rank = rank;
+		rank += dir->last;
+	}
+}
+
+int catalog_rank_dirs(struct catalog *catalog)
+{
+	uint32_t count = (uint32_t)catalog->dirs.count;
+	own_free uint32_t *begins = calloc((size_t)count + 3, sizeof(*begins));
+	own_free uint32_t *children = malloc(((size_t)count + 1) * sizeof(*children));
+	if (!begins || !children)
+		return -ENOMEM;
+	gather_children(catalog, begins, children);
+	count_trees(catalog);
+	place_trees(catalog, children + begins[count], children + count, 0);
+	for (uint32_t id = 0; id < count; id++) {
+		struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ id });
+		place_trees(catalog, children + begins[id], children + begins[id + 1], dir->rank + 1);
+		dir->last += dir->rank - 1;
+	}
+	catalog->ranked = count;
+	return 0;
+}
+
+static bool lies_below(const struct catalog_dir *dir, const struct catalog_dir *above)
+{
+	return dir->rank > above->rank && dir->rank <= above->last;
+}
+
+/* The name of the directory right in `above` through which `below` is reached. */
+static const char *name_toward(const struct catalog *catalog, uint32_t above, uint32_t below)
+{
+	for (;;) {
+		uint32_t parent = catalog_dir(catalog, (struct dir_id){ below })->parent;
+		if (parent == above)
+			return dir_name(catalog, below);
+		below = parent;
+	}
+}
+
+/* Where one directory lies below the other, a file's name is compared with a directory's; else the ranks have it. */
 int catalog_path_order(const struct catalog *catalog, struct path_id a, struct path_id b)
 {
-	uint32_t da = catalog_path(catalog, a)->dir, db = catalog_path(catalog, b)->dir;
-	uint32_t ra = catalog_dir(catalog, (struct dir_id){ da })->root;
-	uint32_t rb = catalog_dir(catalog, (struct dir_id){ db })->root;
-	if (ra != rb)
-		return ra < rb ? -1 : 1;
-
-	const char *na = catalog_name(catalog, a), *nb = catalog_name(catalog, b);
-	uint32_t depth_a = dir_depth(catalog, da), depth_b = dir_depth(catalog, db);
-	for (; depth_a > depth_b; depth_a--) {
-		na = dir_name(catalog, da);
-		da = dir_parent(catalog, da);
-	}
-	for (; depth_b > depth_a; depth_b--) {
-		nb = dir_name(catalog, db);
-		db = dir_parent(catalog, db);
-	}
-	while (da != db) {
-		na = dir_name(catalog, da);
-		nb = dir_name(catalog, db);
-		da = dir_parent(catalog, da);
-		db = dir_parent(catalog, db);
-	}
-	return strcmp(na, nb);
+	uint32_t x = catalog_path(catalog, a)->dir, y = catalog_path(catalog, b)->dir;
+	const struct catalog_dir *dir_x = catalog_dir(catalog, (struct dir_id){ x });
+	const struct catalog_dir *dir_y = catalog_dir(catalog, (struct dir_id){ y });
+	assert(catalog->ranked == catalog->dirs.count);
+	if (dir_x->root != dir_y->root)
+		return dir_x->root < dir_y->root ? -1 : 1;
+	if (x == y)
+		return strcmp(catalog_name(catalog, a), catalog_name(catalog, b));
+	if (lies_below(dir_y, dir_x))
+		return strcmp(catalog_name(catalog, a), name_toward(catalog, x, y));
+	if (lies_below(dir_x, dir_y))
+		return strcmp(name_toward(catalog, y, x), catalog_name(catalog, b));
+	return dir_x->rank < dir_y->rank ? -1 : 1;
 }
 
 static int compare_paths(const void *a, const void *b, void *catalog)

@@ -44,9 +44,9 @@ struct catalog_dir {
 	uint32_t parent; /* ID_NONE: a root */
 	uint32_t name;   /* handle in names; of a root: index in roots */
 	uint32_t domain;
-	uint32_t depth;  /* components below the root */
-	uint32_t root;   /* index in roots */
-	bool immutable;  /* or append-only: no name in it can be replaced */
+	uint32_t rank, last;   /* its place among all directories in path order, and that of the last one below it */
+	uint32_t root : 31;    /* index in roots */
+	bool immutable : 1;    /* or append-only: no name in it can be replaced */
 };
 
 struct catalog_path {
@@ -86,6 +86,7 @@ struct catalog {
 	size_t meta_room;
 	uint32_t *linked_table; /* open addressing, inodes with several links by (domain, ino) */
 	size_t linked_room, linked_count;
+	size_t ranked;          /* so many directories have a rank: all, or path order is not to be asked for */
 };
 
 void catalog_init(struct catalog *catalog);
@@ -96,7 +97,10 @@ MUST_CHECK int catalog_add_root(struct catalog *catalog, const char *open, const
 /* Domains of one whole (facts->whole) match; but two mounts of one device do not, where one file might match itself. */
 MUST_CHECK int catalog_add_domain(struct catalog *catalog, const struct mount_facts *facts, uint32_t *ret_domain);
 
-/* Sets directory `id`; ids are given out by the walker and arrive in any order. parent ID_NONE: root number `root`. */
+/*
+ * Sets directory `id`; ids are given out by the walker and arrive in any order, but a parent's is lower than its children's.
+ * parent ID_NONE: root number `root`.
+ */
 MUST_CHECK int catalog_set_dir(struct catalog *catalog, struct dir_id id, struct dir_id parent, uint32_t root,
 			       const char *name, size_t length, const struct stamp *stamp, uint32_t domain);
 
@@ -154,6 +158,9 @@ void catalog_dir_text(const struct catalog *catalog, struct dir_id id, struct te
 
 /* A malloc'd path text, or NULL without memory. */
 char *catalog_path_string(const struct catalog *catalog, struct path_id id);
+
+/* Ranks the directories, once all are there: before path order is asked for. -ENOMEM. */
+MUST_CHECK int catalog_rank_dirs(struct catalog *catalog);
 
 /* Order of paths: by root, then component by component, bytewise. <0, 0, >0. */
 int catalog_path_order(const struct catalog *catalog, struct path_id a, struct path_id b);

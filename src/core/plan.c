@@ -592,13 +592,13 @@ int plan_foresee(struct dlk_plan *plan)
 static int order_sets(const void *a, const void *b, void *ctx)
 {
 	const struct plan_set *x = a, *y = b;
-	const struct dlk_plan *plan = ctx;
-	return catalog_path_order(&plan->catalog, first_path(&plan->catalog, plan->members.at[x->first]),
-				  first_path(&plan->catalog, plan->members.at[y->first]));
+	return catalog_path_order(ctx, x->path, y->path);
 }
 
 void plan_sort(struct dlk_plan *plan)
 {
+	for (size_t i = 0; i < plan->sets.count; i++)
+		plan->sets.at[i].path = first_path(&plan->catalog, plan->members.at[plan->sets.at[i].first]);
 	if (plan->sets.count)
-		qsort_r(plan->sets.at, plan->sets.count, sizeof(*plan->sets.at), order_sets, plan);
+		qsort_r(plan->sets.at, plan->sets.count, sizeof(*plan->sets.at), order_sets, &plan->catalog);
 }

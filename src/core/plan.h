@@ -21,6 +21,7 @@ struct journal;
 struct plan_set {
 	uint64_t first; /* in members: the keeper, then its targets in path order */
 	uint32_t count; /* at least 2 */
+	struct path_id path; /* the keeper's first; plan_sort notes it, and sorts by it */
 };
 
 /* Bytes of a file that lie in extents, or in a block of attributes, shared with others, as before anything was replaced. */

@@ -843,7 +843,7 @@ static int order_members(const void *a, const void *b, void *ctx)
 static int make_sets(struct planin *in)
 {
 	struct dlk_plan *plan = in->plan;
-	int r = 0;
+	int r = catalog_rank_dirs(&plan->catalog);
 	for (uint32_t i = 0; i < plan->catalog.inodes.count && !r; i++) {
 		r = catalog_sort_names(&plan->catalog, (struct inode_id){ i });
 		if (!r && (in->roles.at[i].keeper || in->roles.at[i].kept))

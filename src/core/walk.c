@@ -1127,5 +1127,5 @@ int walk_run(struct walk *walk)
 	vec_free(&journey.crossings);
 	vec_free(&journey.devs);
 	seen_free(&journey.seen);
-	return r;
+	return r ? r : catalog_rank_dirs(walk->catalog);
 }

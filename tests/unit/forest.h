@@ -97,6 +97,7 @@ static inline void forest_sow(struct forest *forest)
 		must(!catalog_set_dir(catalog, (struct dir_id){ order[i] }, (struct dir_id){ dir->parent }, dir->root,
 				      dir->name, strlen(dir->name), &stamp, 0));
 	}
+	must(!catalog_rank_dirs(catalog));
 	free(order);
 }
 

@@ -70,6 +70,7 @@ START_TEST(order_copes_with_very_deep_trees)
 	for (uint32_t i = DEPTH; i-- > 0;)
 		must(catalog_set_dir(&catalog, (struct dir_id){ i },
 						 (struct dir_id){ i ? i - 1 : ID_NONE }, root, "d", 1, &stamp, domain) == 0);
+	must(!catalog_rank_dirs(&catalog));
 	const struct {
 		uint32_t dir;
 		const char *name;

@@ -407,6 +407,7 @@ static double time_of(uint32_t count, uint64_t limit)
 	catalog_init(&catalog);
 	must(!catalog_add_root(&catalog, "r", "r", &id) && !catalog_add_domain(&catalog, &facts, &id));
 	must(!catalog_set_dir(&catalog, (struct dir_id){ 0 }, (struct dir_id){ ID_NONE }, 0, "", 0, &stamp, 0));
+	must(!catalog_rank_dirs(&catalog));
 	for (uint32_t i = 0; i < count; i++) {
 		char name[16];
 		int length = snprintf(name, sizeof(name), "%08u", (unsigned)i);
