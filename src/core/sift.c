@@ -61,6 +61,7 @@ struct sifting {
 	uint64_t to_read;        /* bytes of the level */
 	uint64_t found;          /* bytes of files found to be equal to another, at the levels before */
 	uint64_t glimpsed;       /* atomic: the same while whole files are read */
+	uint64_t saved_told;     /* which of equals stays is seen differently by the two: never told less than before */
 	uint64_t *seen;          /* digests of whole files; NULL: nobody watches, or there is no memory */
 	size_t seen_mask;
 	struct way {
@@ -137,7 +138,8 @@ static void tell_how_far(struct sifting *sifting)
 		see_way(sifting, done, u64_min(read, sifting->to_read), &event);
 	else
 		see_level(sifting, done, u64_min(read, sifting->to_read), &event);
-	event.saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED);
+	uint64_t saved = sifting->found + __atomic_load_n(&sifting->glimpsed, __ATOMIC_RELAXED);
+	event.saved = sifting->saved_told = u64_max(saved, sifting->saved_told);
 	tell_progress(sifting->sift->tell, &event);
 }
 
