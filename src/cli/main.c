@@ -227,9 +227,11 @@ static int status_of(const struct session *session)
 
 static void say_stopped(const struct session *session)
 {
+	struct progress progress = session->painter.progress;
 	struct text text = { 0 };
 
-	progress_line(&text, &session->painter.progress);
+	progress.left_ns = -1; /* nobody waits for it any more */
+	progress_line(&text, &progress);
 	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(signals_stopped()), text.failed ? "working" : text.at,
 		     session->options.undo ? "what was undone stays so" :
 		     session->plan	   ? "what was linked stays linked" :
