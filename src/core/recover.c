@@ -17,6 +17,7 @@
 #include "recover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/fail.h"
@@ -26,8 +27,35 @@
 #include "replace.h"
 #include "temp.h"
 
+/* The name that leftovers of a directory tell of, by its hash. */
+struct wanted {
+	uint64_t hash; /* as struct temp has it */
+	char *name;    /* NULL: none has this hash */
+	bool several;  /* then none is the one */
+};
+
+/* Of one directory, which is read once for all leftovers in it: somebody may have planted very many. */
+struct names {
+	uint32_t dir; /* ID_NONE: none yet */
+	VEC(struct wanted) wanted; /* in the order of hashes, each once */
+};
+
+/* All of them. */
+struct recovery {
+	const struct walk *walk;
+	struct reach reach;
+	struct confirm *confirm;
+	struct tell *tell;
+	struct journal *journal; /* or NULL */
+	struct walk_temp *temps; /* directory by directory */
+	size_t count;
+	struct names names;
+};
+
 /* One leftover being looked into. */
 struct leftover {
+	struct recovery *recovery;
+	size_t index;                /* in its temps */
 	struct confirm *confirm;
 	struct journal *journal;     /* or NULL */
 	const struct catalog *catalog;
@@ -42,28 +70,87 @@ struct leftover {
 
 enum verdict { VERDICT_KEPT, VERDICT_DONE, VERDICT_LATER, VERDICT_GONE /* since the walk, and not by us */ };
 
-/* Finds the name whose hash T records. Two names with one hash: no name. */
-static int find_name(struct leftover *l)
+static void names_free(struct names *names)
+{
+	for (size_t i = 0; i < names->wanted.count; i++)
+		free(names->wanted.at[i].name);
+	vec_free(&names->wanted);
+	names->dir = ID_NONE;
+}
+
+static int order_wanted(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* The hashes told by the leftovers from index `from` on that lie in its directory. */
+static int gather_wanted(struct recovery *recovery, size_t from)
+{
+	struct names *names = &recovery->names;
+	size_t kept = 0;
+	for (size_t i = from; i < recovery->count && recovery->temps[i].dir.v == recovery->temps[from].dir.v; i++) {
+		const char *temp = arena_at(&recovery->walk->catalog->names, recovery->temps[i].name);
+		struct temp says;
+		if (temp_parse(temp, strlen(temp), &says) && vec_push(&names->wanted, (struct wanted){ .hash = says.name }))
+			return -ENOMEM;
+	}
+	qsort(names->wanted.at, names->wanted.count, sizeof(*names->wanted.at), order_wanted);
+	for (size_t i = 0; i < names->wanted.count; i++)
+		if (!kept || names->wanted.at[kept - 1].hash != names->wanted.at[i].hash)
+			names->wanted.at[kept++] = names->wanted.at[i];
+	names->wanted.count = kept;
+	return 0;
+}
+
+static struct wanted *find_wanted(const struct names *names, uint64_t hash)
+{
+	const struct wanted key = { .hash = hash };
+	return bsearch(&key, names->wanted.at, names->wanted.count, sizeof(key), order_wanted);
+}
+
+static int note_name(struct names *names, const struct dir_entry *entry)
+{
+	struct temp temp;
+	struct wanted *wanted = find_wanted(names, temp_cut_name(entry->name));
+	if (!wanted || temp_parse(entry->name, entry->length, &temp))
+		return 0;
+	wanted->several = wanted->name;
+	if (!wanted->name)
+		wanted->name = strdup(entry->name);
+	return wanted->name ? 0 : -ENOMEM;
+}
+
+static int read_names(struct recovery *recovery, size_t from, int dirfd)
 {
 	own_free char *buffer = malloc(DIR_BUFFER);
 	own_fd int fd = -1;
-	if (!buffer)
-		return -ENOMEM;
-	int r = beneath_dir(l->dirfd, ".", true, &fd);
+	names_free(&recovery->names);
+	int r = buffer ? gather_wanted(recovery, from) : -ENOMEM;
+	if (!r)
+		r = beneath_dir(dirfd, ".", true, &fd);
 	if (r)
 		return r;
 	struct dir dir = dir_begin(fd, buffer);
 	struct dir_entry entry;
-	unsigned found = 0;
 	while ((r = dir_next(&dir, &entry)) > 0) {
-		struct temp temp;
-		if (temp_parse(entry.name, entry.length, &temp) || !temp_is_name(&l->says, entry.name))
-			continue;
-		memcpy(l->name, entry.name, entry.length + 1);
-		found++;
+		r = note_name(&recovery->names, &entry);
+		if (r)
+			return r;
 	}
-	if (found != 1)
-		l->name[0] = '\0';
+	if (!r)
+		recovery->names.dir = recovery->temps[from].dir.v;
+	return r;
+}
+
+/* Finds the name whose hash T records. Two names with one hash: no name. */
+static int find_name(struct leftover *l)
+{
+	struct names *names = &l->recovery->names;
+	int r = names->dir == l->dir.v ? 0 : read_names(l->recovery, l->index, l->dirfd);
+	const struct wanted *wanted = r ? NULL : find_wanted(names, l->says.name);
+	if (wanted && wanted->name && !wanted->several)
+		snprintf(l->name, sizeof(l->name), "%s", wanted->name);
 	return r;
 }
 
@@ -280,35 +367,67 @@ static void tell_verdict(struct tell *tell, const char *path, enum verdict verdi
 		tell_note(tell, DLK_REASON_LEFTOVER, path, NULL);
 }
 
-static int recover_one(const struct walk *walk, const struct walk_temp *temp, struct reach *reach,
-		       struct confirm *confirm, struct tell *tell, struct journal *journal)
+static int recover_one(struct recovery *recovery, size_t index)
 {
-	struct leftover l = { .confirm = confirm, .journal = journal, .catalog = walk->catalog, .dir = temp->dir, .temp = arena_at(&walk->catalog->names, temp->name) };
+	const struct catalog *catalog = recovery->walk->catalog;
+	const struct walk_temp *temp = &recovery->temps[index];
+	struct leftover l = {
+		.recovery = recovery,
+		.index = index,
+		.confirm = recovery->confirm,
+		.journal = recovery->journal,
+		.catalog = catalog,
+		.dir = temp->dir,
+		.temp = arena_at(&catalog->names, temp->name),
+	};
 	struct text path = { 0 };
 	enum verdict verdict = VERDICT_KEPT;
 	int error = 0;
-	catalog_dir_text(walk->catalog, temp->dir, &path);
+	catalog_dir_text(catalog, temp->dir, &path);
 	text_puts(&path, "/");
 	text_puts(&path, l.temp);
-	int r = path.failed ? -ENOMEM : reach_dir(reach, temp->dir, &l.dirfd);
+	int r = path.failed ? -ENOMEM : reach_dir(&recovery->reach, temp->dir, &l.dirfd);
 	if (!r && temp_parse(l.temp, strlen(l.temp), &l.says))
 		verdict = look_into(&l, &error);
 	else
 		error = r;
 	bool end = error == -ENOMEM || error == -ECANCELED;
 	if (!end)
-		tell_verdict(tell, path.at, verdict, error);
+		tell_verdict(recovery->tell, path.at, verdict, error);
 	text_free(&path);
 	return end ? error : 0;
 }
 
+static int order_temps(const void *a, const void *b)
+{
+	const struct walk_temp *x = a, *y = b;
+	if (x->dir.v != y->dir.v)
+		return x->dir.v < y->dir.v ? -1 : 1;
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
 int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *tell, struct journal *journal)
 {
-	struct reach reach;
+	struct recovery recovery = {
+		.walk = walk,
+		.confirm = confirm,
+		.tell = tell,
+		.journal = journal,
+		.count = walk->temps.count,
+		.names = { .dir = ID_NONE },
+	};
+	own_free struct walk_temp *temps = calloc(recovery.count + 1, sizeof(*temps));
 	int r = 0;
-	reach_init(&reach, walk->catalog, 16);
-	for (size_t i = 0; i < walk->temps.count && !r; i++)
-		r = tell_stopped(tell) ? -ECANCELED : recover_one(walk, &walk->temps.at[i], &reach, confirm, tell, journal);
-	reach_free(&reach);
+	if (!temps)
+		return -ENOMEM;
+	for (size_t i = 0; i < recovery.count; i++)
+		temps[i] = walk->temps.at[i];
+	qsort(temps, recovery.count, sizeof(*temps), order_temps);
+	recovery.temps = temps;
+	reach_init(&recovery.reach, walk->catalog, 16);
+	for (size_t i = 0; i < recovery.count && !r; i++)
+		r = tell_stopped(tell) ? -ECANCELED : recover_one(&recovery, i);
+	names_free(&recovery.names);
+	reach_free(&recovery.reach);
 	return r;
 }

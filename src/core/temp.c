@@ -104,7 +104,12 @@ bool temp_is_target(const struct temp *temp, uint64_t fingerprint)
 	return temp->target == cut(temp_hash_number(fingerprint), TARGET);
 }
 
+uint64_t temp_cut_name(const char *name)
+{
+	return cut(temp_hash_name(name), NAME);
+}
+
 bool temp_is_name(const struct temp *temp, const char *name)
 {
-	return temp->name == cut(temp_hash_name(name), NAME);
+	return temp->name == temp_cut_name(name);
 }

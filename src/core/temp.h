@@ -33,6 +33,7 @@ bool temp_parse(const char *name, size_t length, struct temp *ret);
 /* The same in every run and version. */
 uint64_t temp_hash_number(uint64_t number);
 uint64_t temp_hash_name(const char *name);
+uint64_t temp_cut_name(const char *name); /* as a parsed name has it */
 
 /* Whether a field of a parsed name is this hash, cut to the field's bits. */
 bool temp_is_keeper(const struct temp *temp, uint64_t ino);

@@ -904,6 +904,43 @@ START_TEST(recovery_takes_names_beyond_255_bytes)
 }
 END_TEST
 
+static unsigned getdents_calls; /* atomic */
+
+static ssize_t counted_getdents(int fd, void *buffer, size_t size)
+{
+	__atomic_add_fetch(&getdents_calls, 1, __ATOMIC_RELAXED);
+	return sys_kernel.getdents(fd, buffer, size);
+}
+
+/* Whoever may write to a directory can plant as many as he likes. All are kept, since nothing proves what they are. */
+START_TEST(leftovers_of_a_directory_are_sought_in_one_reading)
+{
+	enum { EACH = 200 };
+	static const char *const dirs[] = { "d", "e" };
+	struct confirm confirm;
+	for (size_t i = 0; i < countof(dirs); i++) {
+		make_dir(dirs[i]);
+		for (uint64_t n = 0; n < EACH; n++) {
+			char temp[TEMP_ROOM], path[TEMP_ROOM + 2];
+			temp_write(&(struct temp){ .serial = n, .name = mix64(n / 2) }, temp);
+			snprintf(path, sizeof(path), "%s/%s", dirs[i], temp);
+			scratch_text(path, "planted");
+		}
+	}
+	ck_assert_int_eq(pipeline_find(&pipeline), 0);
+	ck_assert_int_eq(confirm_init(&confirm, &pipeline.options), 0);
+	table.getdents = counted_getdents;
+	sys_replace(&table);
+	lease_signal_begin();
+	ck_assert_int_eq(recover_run(&pipeline.walk, &confirm, &pipeline.tell, NULL), 0);
+	lease_signal_end();
+	sys_replace(NULL);
+	confirm_free(&confirm);
+	ck_assert_uint_eq(pipeline_told(&pipeline, DLK_EVENT_NOTE, NULL), EACH * countof(dirs));
+	ck_assert_uint_le(getdents_calls, 4 * countof(dirs));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -929,6 +966,7 @@ int main(void)
 		the_owner_and_stop_end_it,
 		names_beyond_255_bytes_are_taken,
 		recovery_takes_names_beyond_255_bytes,
+		leftovers_of_a_directory_are_sought_in_one_reading,
 	};
 	return unit_run_in("walk", tests, countof(tests), set_up, tear_down);
 }
