@@ -395,34 +395,15 @@ static bool others_could_write(int fd)
 	return !stamp_fd(fd, &stamp) && stamp_regular(&stamp) && stamp_of_others(&stamp);
 }
 
-static int read_options(struct planin *in, const struct record *header)
+/* In a plan that others could have written, words are only added to those by default. */
+static int read_respect(struct planin *in, const struct record *words)
 {
 	struct dlk_options *options = &in->plan->options;
-	const struct record *given, *words;
-	const char *method = "hardlink";
-	uint64_t max_links = 0;
-	int r = record_object(header, "options", &given);
-	if (!r)
-		r = record_list(given, "respect", &words);
-	if (!r)
-		r = record_unsigned(given, "max_links", UINT32_MAX, &max_links);
-	if (!r) {
-		r = record_word(given, "method", &method);
-		r = r == -ENOENT ? 0 : r;
-	}
-	if (!r && strcmp(method, "hardlink") && strcmp(method, "reflink"))
-		r = -EINVAL;
-	if (r && r != -ENOENT)
-		return r;
-	options->method = strcmp(method, "reflink") ? DLK_HARDLINK : DLK_REFLINK;
-	options->max_links = (uint32_t)max_links;
-	if (r)
-		return 0; /* a header that says nothing: as by default */
 	options->respect = options->method == DLK_HARDLINK && others_could_write(in->lines.fd) ? DLK_RESPECT_DEFAULT : 0;
 	for (size_t i = 0; i < record_count(words); i++) {
 		const char *word;
 		unsigned bit = 0;
-		r = record_item_word(words, i, &word);
+		int r = record_item_word(words, i, &word);
 		while (!r && bit < DLK_RESPECT_WORDS && strcmp(word, plan_respect_words[bit]))
 			bit++;
 		if (r || bit == DLK_RESPECT_WORDS)
@@ -430,6 +411,38 @@ static int read_options(struct planin *in, const struct record *header)
 		options->respect |= 1u << bit;
 	}
 	return 0;
+}
+
+static int read_method(const struct record *given, enum dlk_method *ret)
+{
+	const char *method = "hardlink";
+	int r = record_word(given, "method", &method);
+	if (r && r != -ENOENT)
+		return r;
+	*ret = strcmp(method, "reflink") ? DLK_HARDLINK : DLK_REFLINK;
+	return strcmp(method, "hardlink") && strcmp(method, "reflink") ? -EINVAL : 0;
+}
+
+/* Each is as by default when the header does not say it; one that is missing takes none of the others with it. */
+static int read_options(struct planin *in, const struct record *header)
+{
+	struct dlk_options *options = &in->plan->options;
+	const struct record *given, *words;
+	uint64_t max_links = 0;
+	options->method = DLK_HARDLINK;
+	options->max_links = 0;
+	int r = record_object(header, "options", &given);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = read_method(given, &options->method);
+	if (!r)
+		r = record_unsigned(given, "max_links", UINT32_MAX, &max_links);
+	if (!r || r == -ENOENT) {
+		options->max_links = (uint32_t)max_links;
+		r = record_list(given, "respect", &words);
+		return r ? (r == -ENOENT ? 0 : r) : read_respect(in, words);
+	}
+	return r;
 }
 
 static int take_roots(struct planin *in, const struct header *header)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 
 COUNT = 6
 
@@ -143,6 +144,29 @@ def changed(t):
     t.run("--apply", path, exit=2)
 
 
+def headers(t):
+    """What a header still says counts, whatever was taken out of it."""
+    for gone, options, links in (("max_links", {"method": "reflink"}, None), ("respect", {"method": "reflink"}, None),
+                                 ("max_links", {"respect": ["time"]}, 0), ("respect", {"max_links": 2}, COUNT),
+                                 ("method", {}, 2 * COUNT)):
+        plant(t, "headless")
+        for number in range(COUNT):
+            os.utime(t.path("headless/a%d" % number), ns=(10**18, 10**18 - 1))
+        path = os.path.join(t.scratch, "headless.plan")
+        t.run("-q", "--plan", path, "headless")
+        with open(path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        del lines[0]["options"][gone]
+        lines[0]["options"].update(options)
+        write(path, lines)
+        done = apply(t, path, exit=None)
+        if links is None:
+            t.all_apart("headless/a0", "headless/b0", "headless/c0")
+        else:
+            t.figures(done, links_made=links)
+        shutil.rmtree(t.path("headless"))
+
+
 def outside(t):
     """Names that are not below the roots are refused and counted, whatever way they are written."""
     path, lines = make(t, "in")
@@ -219,6 +243,7 @@ def test(t):
     edited(t)
     contradicting(t)
     changed(t)
+    headers(t)
     outside(t)
     if t.root:
         apart(t)
