@@ -299,10 +299,14 @@ static int exchange_back(struct leftover *l)
 		r = swap_exchange(l->dirfd, l->temp, l->name);
 	if (!r)
 		r = stamp_at(l->dirfd, l->temp, &now);
-	if (!r && !stamp_same_file(&now, &d->stamp)) {
-		/* Another save came between look and exchange: it belongs at D, what we put there is older. */
+	bool other = !r && !stamp_same_file(&now, &d->stamp), asked = !r && lease_look(&d->lease) == LEASE_BROKEN;
+	if (other || asked) {
+		/*
+		 * Another save came between look and exchange: it belongs at D, what we put there is older. Or somebody opened D
+		 * meanwhile and waits to write: they have what D was.
+		 */
 		r = swap_exchange(l->dirfd, l->temp, l->name);
-		r = r ? r : -ESTALE;
+		r = r ? r : other ? -ESTALE : -EAGAIN;
 	}
 	if (!r && now.links < 2)
 		r = -ESTALE;

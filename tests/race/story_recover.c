@@ -151,6 +151,27 @@ static void story_recover_save_save(void)
 	check_saved_again();
 }
 
+/* A writer comes through the name at the moment a save is put back there: it has the keeper, and must not be left with it. */
+static void story_recover_save_open(void)
+{
+	struct actor *writer;
+	field_make(SAME);
+	writer = actor_make(write_in_place, TARGET);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	run_and_die(at_verify);
+	hooks_install();
+	hooks_add((struct moment)RECOVER_PHASE("recover-exchange", CALL_EXCHANGE, BEFORE, 1), actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check_written();
+	check(readable_somewhere("saved"), "the save is gone");
+	check_always(&report);
+	report = run_again();
+	check_written();
+	check(readable_somewhere("saved"), "the save is gone after the next run");
+}
+
 /* Changed between recovery's look and its lease; most telling under AddressSanitizer. */
 static void do_recovery_chmod(unsigned lease)
 {
@@ -234,6 +255,7 @@ static const struct story stories[] = {
 	{ "recovery, delete after the exchange", story_recover_deleted_after, false },
 	{ "recovery, directory after the exchange", story_recover_dir_after, false },
 	{ "recovery, save while a save is put back", story_recover_save_save, false },
+	{ "recovery, write while a save is put back", story_recover_save_open, false },
 	{ "recovery, chmod at its first lease", story_recover_chmod_lease_1, false },
 	{ "recovery, chmod at its second lease", story_recover_chmod_lease_2, false },
 	{ "recovery, directory moved since the walk", story_recover_dir_moved, false },
