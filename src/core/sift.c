@@ -22,7 +22,9 @@ enum {
 	READERS = 64,
 	STREAMS_LEAST = 4,   /* of large files */
 	IN_FLIGHT = 8 << 20, /* bytes of whole files being read at once, beyond that many */
-	TAKE = 16,           /* items a reader takes at once */
+	TAKE_LEAST = 16,     /* items a reader takes at once; neighbours share a directory, which each reader opens for itself */
+	TAKE_MOST = 64,      /* of many */
+	TAKE_BYTES = 1 << 20, /* of whole files */
 	STRETCH = 4096,      /* items ordered by inode number at once */
 	STREWN = 8,          /* items to a block of the cache below which blocks are read too often */
 	REACH_DIRS = 64,
@@ -50,6 +52,7 @@ struct sifting {
 	size_t count;
 	size_t known;        /* the first so many need not be read at this level */
 	enum level level;
+	size_t take;         /* items a reader takes at once */
 	size_t reach_dirs;   /* directories a reader may keep open */
 	unsigned readers;    /* how many there were in the end, the last time: the next begins with them */
 	size_t next;         /* atomic: items taken */
@@ -371,8 +374,7 @@ static void read_items(void *ctx, struct order *order)
 		return;
 	}
 	reach_init(&reader.reach, sifting->sift->catalog, sifting->reach_dirs);
-	/* Whole files one at a time: a reader must not sit on fifteen of them while others have none. */
-	size_t take = sifting->level == LEVEL_WHOLE ? 1 : TAKE;
+	size_t take = sifting->take;
 	while (going_on(sifting) && order_stay(order)) {
 		size_t from = __atomic_fetch_add(&sifting->next, take, __ATOMIC_RELAXED);
 		size_t to = size_min(from + take, sifting->count);
@@ -394,21 +396,37 @@ static void tick(void *ctx)
 	tell_how_far(ctx);
 }
 
-/* More than a few streams of large files gain nothing anywhere, and on a disk with a head they lose. */
-static unsigned streams(const struct sifting *sifting)
+/* Bytes of a whole file to be read, on average; 0 when only parts are read. */
+static uint64_t mean_bytes(const struct sifting *sifting)
 {
 	uint64_t bytes = 0;
-	if (sifting->level != LEVEL_WHOLE || !sifting->count)
-		return READERS;
-	for (size_t i = 0; i < sifting->count; i++)
+	if (sifting->level != LEVEL_WHOLE)
+		return 0;
+	for (size_t i = sifting->known; i < sifting->count; i++)
 		bytes += bytes_to_read(sifting->level, item_inode(sifting, &sifting->items[i]));
-	uint64_t fit = IN_FLIGHT / (bytes / sifting->count + 1);
-	return (unsigned)u64_min(u64_max(fit, STREAMS_LEAST), READERS);
+	return bytes / (sifting->count - sifting->known) + 1;
+}
+
+/* More than a few streams of large files gain nothing anywhere, and on a disk with a head they lose. */
+static unsigned streams(uint64_t mean)
+{
+	return mean ? (unsigned)u64_min(u64_max(IN_FLIGHT / mean, STREAMS_LEAST), READERS) : READERS;
+}
+
+/* All readers have several turns; and of large files none sits on many while others have none. */
+static size_t take_size(const struct sifting *sifting, uint64_t mean)
+{
+	size_t turn = (sifting->count - sifting->known) / (8 * READERS);
+	size_t take = size_max(size_min(turn, TAKE_MOST), TAKE_LEAST);
+	return mean ? (size_t)u64_max(u64_min(TAKE_BYTES / mean, take), 1) : take;
 }
 
 static int read_all(struct sifting *sifting)
 {
-	unsigned descriptors = sys_descriptors(), wanted = streams(sifting);
+	if (sifting->known == sifting->count)
+		return 0;
+	uint64_t mean = mean_bytes(sifting);
+	unsigned descriptors = sys_descriptors(), wanted = streams(mean);
 	unsigned most = descriptors / 12 < wanted ? descriptors / 12 : wanted;
 	sifting->reach_dirs = size_min(REACH_DIRS, descriptors / (2 * (most ? most : 1)));
 	struct order order = {
@@ -419,9 +437,8 @@ static int read_all(struct sifting *sifting)
 		.ctx = sifting,
 		.tick = tick,
 	};
-	if (sifting->known == sifting->count)
-		return 0;
 	sifting->next = sifting->known;
+	sifting->take = take_size(sifting, mean);
 	watch_begin(sifting);
 	sifting->readers = order_run(&order);
 	watch_end(sifting);
