@@ -514,18 +514,22 @@ static int take_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 
 /* ---- names ---- */
 
-static bool same_pair(const struct undo *undo, const struct entry *entry)
+static bool same_pair(const struct undo *undo, const struct entry *entry, uint64_t inode)
 {
 	const struct entry *of = undo->of;
-	return undo->proof && of->run == entry->run && of->old.ino == entry->old.ino && of->kept == entry->kept &&
+	return undo->proof && proof_target(undo->proof)->stamp.ino == inode && of->run == entry->run && of->old.ino == entry->old.ino && of->kept == entry->kept &&
 	       of->old.mtime == entry->old.mtime && !proof_keeper(undo->proof)->spoiled &&
 	       !proof_target(undo->proof)->spoiled;
 }
 
+/*
+ * Where recovery finished a name of an undo that died, its line says that K itself was replaced there: K is remade at that name,
+ * and still K at its others.
+ */
 static bool is_kept(const struct undo *undo, const struct stamp *stamp, const struct entry *entry)
 {
-	return stamp->ino == now_called(undo, entry->run, entry->kept) && stamp->size == entry->size &&
-	       stamp->mtime == entry->kept_mtime;
+	return (stamp->ino == entry->kept || stamp->ino == now_called(undo, entry->run, entry->kept)) &&
+	       stamp->size == entry->size && stamp->mtime == entry->kept_mtime;
 }
 
 /* Another look at a file in line would see what those in line do to it. */
@@ -541,14 +545,15 @@ static bool in_line(const struct undo *undo, uint64_t inode)
 }
 
 /* K, opened by D: whoever comes later must find that D is K still. One that is open serves all that are links of it. */
-static int take_kept(struct undo *undo, int dirfd, const char *name, const struct entry *entry)
+static int take_kept(struct undo *undo, int dirfd, const char *name, const struct entry *entry, uint64_t inode)
 {
 	int fd;
-	if (undo->kept && !undo->kept->spoiled && is_kept(undo, &undo->kept->stamp, entry))
+	if (undo->kept && !undo->kept->spoiled && undo->kept->stamp.ino == inode &&
+	    is_kept(undo, &undo->kept->stamp, entry))
 		return 0;
 	candidate_unref(undo->kept);
 	undo->kept = NULL;
-	if (in_line(undo, now_called(undo, entry->run, entry->kept)))
+	if (in_line(undo, inode))
 		replace_settle_all(&undo->replacer);
 	int r = beneath_file(dirfd, name, !undo->euid, &fd);
 	if (!r)
@@ -563,12 +568,14 @@ static int take_kept(struct undo *undo, int dirfd, const char *name, const struc
 
 static int take_pair(struct undo *undo, int dirfd, const char *name, const struct entry *entry)
 {
-	if (same_pair(undo, entry))
-		return 0;
+	struct stamp now;
+	int r = stamp_at(dirfd, name, &now);
+	if (r || same_pair(undo, entry, now.ino))
+		return r;
 	proof_free(undo->proof);
 	undo->proof = NULL;
 	undo->of = entry;
-	int r = take_kept(undo, dirfd, name, entry);
+	r = take_kept(undo, dirfd, name, entry, now.ino);
 	return r ? r : take_copy(undo, dirfd, undo->kept, entry);
 }
 

@@ -105,12 +105,13 @@ class Tree:
         if strangers:
             raise Failed("%s: %r" % (what, strangers))
 
-    def run(self, inject, *options, trace=None, **how):
+    def run(self, inject, *options, trace=None, rooted=True, **how):
         """The program under strace; its status, output and strace's log."""
         if os.path.exists(self.log):
             os.unlink(self.log)
         command = ["strace", "-f", "-qq", "-o", self.log, "-e", "trace=" + (trace or inject.split(":")[0]), "-e",
-                   "inject=" + inject, PROGRAM, "-j", "1", *options, self.top]
+                   "inject=" + inject, PROGRAM, *(["-j", "1"] if rooted else []), *options,
+                   *([self.top] if rooted else [])]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                  env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"), **how)
         try:
