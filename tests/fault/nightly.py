@@ -43,10 +43,10 @@ class Night(strace.Tree):
     def undo(self, inject):
         return self.run(inject, "--undo", self.files["journal"], rooted=False)
 
-    def restore(self, what):
-        """Recovery and --undo: all is as it was before the night."""
+    def restore(self, what, noted):
+        """Recovery, with the journal or without, and --undo: all is as it was before the night."""
         journal = self.files["journal"]
-        self.plainly(what, "-q", "--recover", "--journal", journal, self.top)
+        self.plainly(what, "-q", "--recover", *(["--journal", journal] if noted else []), self.top)
         if self.temps():
             raise Failed("%s: left after recovery: %r" % (what, self.temps()))
         if os.path.exists(journal):
@@ -72,7 +72,7 @@ def apart(what, before, now):
             raise Failed("%s: %s is still a link of another file after --undo" % (what, path))
 
 
-def each(scratch, inject, stride, act, begin):
+def each(scratch, inject, stride, act, begin, noted=True):
     """Plays call n, 1, 1 + stride, ...; begin() before, act() under strace, and all restored after."""
     fired, n = 0, 1
     while True:
@@ -86,7 +86,7 @@ def each(scratch, inject, stride, act, begin):
         tree.check_names(what)
         if "signal" not in inject:
             judge(tree, what, done)
-        tree.restore(what)
+        tree.restore(what, noted)
         n += stride
     if not fired:
         raise strace.Skipped("no such call is made here")
@@ -120,9 +120,12 @@ def cases():
         found.append(("undo:%s:%s" % (call, error), lambda scratch, call=call, error=error, stride=stride: each(
             scratch, "%s:error=%s" % (call, error), stride, Night.undo, linked)))
     for call in KILLS:
-        found.append(("night:kill:" + call, lambda scratch, call=call: each(
-            scratch, call + ":signal=KILL", 1, Night.night, lambda tree: None)))
-        if call != "write":
-            found.append(("undo:kill:" + call, lambda scratch, call=call: each(
-                scratch, call + ":signal=KILL", 1, Night.undo, linked)))
+        # A line is written before its name is taken: after a kill, recovery need not know of the journal.
+        for noted in (True, False):
+            word = "kill:" if noted else "kill-unnoted:"
+            found.append(("night:" + word + call, lambda scratch, call=call, noted=noted: each(
+                scratch, call + ":signal=KILL", 1, Night.night, lambda tree: None, noted)))
+            if call != "write":
+                found.append(("undo:" + word + call, lambda scratch, call=call, noted=noted: each(
+                    scratch, call + ":signal=KILL", 1, Night.undo, linked, noted)))
     return found
