@@ -517,9 +517,9 @@ static int take_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 static bool same_pair(const struct undo *undo, const struct entry *entry, uint64_t inode)
 {
 	const struct entry *of = undo->of;
-	return undo->proof && proof_target(undo->proof)->stamp.ino == inode && of->run == entry->run && of->old.ino == entry->old.ino && of->kept == entry->kept &&
-	       of->old.mtime == entry->old.mtime && !proof_keeper(undo->proof)->spoiled &&
-	       !proof_target(undo->proof)->spoiled;
+	return undo->proof && proof_target(undo->proof)->stamp.ino == inode && of->run == entry->run &&
+	       of->old.ino == entry->old.ino && of->kept == entry->kept && of->old.mtime == entry->old.mtime &&
+	       !proof_keeper(undo->proof)->spoiled && !proof_target(undo->proof)->spoiled;
 }
 
 /*
