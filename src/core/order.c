@@ -8,7 +8,14 @@
 #include "../base/pool.h"
 #include "../sys/sys.h"
 
-enum { CREWS = 8, TICK_MS = 10, TELL_TICKS = 10, JUDGE_TICKS = 10, FEW_FILES = 8 };
+enum {
+	CREWS = 32, /* the first, and one for each doubling in six trials; later ones find no place */
+	TICK_MS = 10,
+	TELL_TICKS = 10,
+	JUDGE_TICKS = 10,
+	FEW_FILES = 8,
+	REST_TICKS = 100, /* the first; each is twice as long as the one before */
+};
 
 struct crew {
 	struct order *order;
@@ -93,12 +100,23 @@ static void judge(struct order_rule *rule, const struct order_tick *tick)
 	change(rule, tick, ORDER_FIRST);
 }
 
-/* Is it faster with few? */
+/* Is it faster with few? What those bring who have yet to leave is not theirs. */
 static void judge_retreat(struct order_rule *rule, const struct order_tick *tick)
 {
-	rule->state = ORDER_SETTLED;
-	if (pace(rule, tick) < rule->after)
+	rule->state = ORDER_RESTING;
+	rule->rest = rule->rest ? rule->rest * 2 : REST_TICKS;
+	if (pace(rule, tick) < rule->after) {
+		rule->state = ORDER_RAMPING;
 		change(rule, tick, rule->most);
+	}
+}
+
+/* A verdict may have come of a moment's stall: doublings are tried again, with the pace of the rest to beat. */
+static void rise(struct order_rule *rule, const struct order_tick *tick)
+{
+	rule->state = ORDER_RAMPING;
+	rule->before = pace(rule, tick);
+	change(rule, tick, rule->readers);
 }
 
 void order_decide(struct order_rule *rule, const struct order_tick *tick)
@@ -108,8 +126,12 @@ void order_decide(struct order_rule *rule, const struct order_tick *tick)
 		grow(rule, tick);
 	else if (rule->state == ORDER_RAMPING && rule->before > 0 && rule->ticks >= JUDGE_TICKS)
 		judge(rule, tick);
+	else if (rule->state == ORDER_RETREATED && tick->leaving)
+		change(rule, tick, rule->readers);
 	else if (rule->state == ORDER_RETREATED && rule->ticks >= JUDGE_TICKS)
 		judge_retreat(rule, tick);
+	else if (rule->state == ORDER_RESTING && rule->ticks >= rule->rest)
+		rise(rule, tick);
 }
 
 /* ---- carrying it out ---- */
@@ -136,6 +158,7 @@ static void steer(struct crew *crew)
 			.switches = switches_now - switches,
 			.all_files = __atomic_load_n(&order->finished, __ATOMIC_RELAXED),
 			.work = __atomic_load_n(&order->work, __ATOMIC_RELAXED),
+			.leaving = __atomic_load_n(&order->surplus, __ATOMIC_RELAXED),
 		};
 		tick.files = tick.all_files - files;
 		if (!order->fixed) {

@@ -8,8 +8,9 @@
  * more than once for every four files finished.
  *
  * On a disk with a head that rule alone would be wrong: readers wait there as well, and the more of them, the farther the head
- * travels. So when doublings have halved the pace, the run goes on with few, unless that turns out to be slower still
- * (another program may have taken the disk meanwhile).
+ * travels. So when doublings have halved the pace, the run goes on with few, unless that turns out to be slower still.
+ * A device or another program may have stalled just then, so after a rest doublings are tried again; each rest is twice as
+ * long as the one before.
  */
 #ifndef CORE_ORDER_H
 #define CORE_ORDER_H
@@ -32,6 +33,7 @@ struct order {
 struct order_tick {
 	uint64_t switches, files; /* in this tick: how often readers waited, files finished */
 	uint64_t all_files, work; /* until now */
+	unsigned leaving;         /* readers too many that have not left yet */
 };
 
 /* The rule, apart from threads and clocks. Begins with all zero but `readers` and `most`. */
@@ -42,7 +44,8 @@ struct order_rule {
 	uint64_t files, work; /* as they were then */
 	/* Work a tick, before the doublings that are on trial and after; 0: none is. */
 	double before, after;
-	enum { ORDER_RAMPING, ORDER_RETREATED, ORDER_SETTLED } state;
+	unsigned rest; /* ticks, of the last rest */
+	enum { ORDER_RAMPING, ORDER_RETREATED, ORDER_RESTING } state;
 };
 
 enum { ORDER_FIRST = 2 /* readers to begin with */ };
@@ -64,7 +67,7 @@ static inline bool order_stay(struct order *order)
 	return true;
 }
 
-/* Told by a reader now and then. */
+/* Told by a reader after each file: the pace is judged by it, and readers that wait finish few in a tick. */
 static inline void order_finished(struct order *order, uint64_t files, uint64_t bytes)
 {
 	const uint64_t opening = 64 * 1024;

@@ -380,12 +380,13 @@ static void read_items(void *ctx, struct order *order)
 		size_t to = size_min(from + take, sifting->count);
 		if (from >= to)
 			break;
-		for (size_t i = from; i < to; i++)
+		for (size_t i = from; i < to; i++) {
 			read_item(&reader, &sifting->items[i]);
-		order_finished(order, to - from, reader.bytes);
-		__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
+			order_finished(order, 1, reader.bytes);
+			__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
+			reader.bytes = 0;
+		}
 		__atomic_add_fetch(&sifting->done, to - from, __ATOMIC_RELAXED);
-		reader.bytes = 0;
 	}
 	reach_free(&reader.reach);
 	free(reader.buffer);

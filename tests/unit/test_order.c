@@ -115,6 +115,44 @@ START_TEST(neighbour_does_not_deceive)
 }
 END_TEST
 
+/* The verdict in favour of few is one of the moment: what the same device can do is found out soon after. */
+START_TEST(rest_comes_to_an_end)
+{
+	struct order_rule rule = { .readers = ORDER_FIRST, .most = MOST, .rest = 100, .state = ORDER_RESTING };
+	struct order_tick tick = { 0 };
+	unsigned ticks = 0;
+	for (; rule.readers < MOST; ticks++) {
+		tick.files = (uint64_t)latency(rule.readers);
+		tick.switches = tick.files;
+		tick.all_files += tick.files;
+		tick.work += tick.files * 65536;
+		order_decide(&rule, &tick);
+		ck_assert_uint_lt(ticks, 110);
+	}
+	ck_assert_uint_ge(ticks, 100);
+}
+END_TEST
+
+/* What many bring while they are leaving must not be taken for the pace of few. */
+START_TEST(leavers_do_not_count)
+{
+	struct order_rule rule = { .readers = ORDER_FIRST, .most = MOST, .after = 1000, .state = ORDER_RETREATED };
+	struct order_tick tick = { .leaving = 62 };
+	for (unsigned ticks = 0; ticks < 50; ticks++) {
+		tick.work += 2000;
+		order_decide(&rule, &tick);
+		ck_assert_int_eq(rule.state, ORDER_RETREATED);
+	}
+	tick.leaving = 0;
+	for (unsigned ticks = 0; rule.state == ORDER_RETREATED; ticks++) {
+		ck_assert_uint_lt(ticks, 20);
+		tick.work += 500;
+		order_decide(&rule, &tick);
+	}
+	ck_assert_uint_eq(rule.readers, MOST);
+}
+END_TEST
+
 START_TEST(noise_does_not_deceive)
 {
 	noise = 0.5;
@@ -173,6 +211,8 @@ int main(void)
 		memory_needs_no_more_than_at_first,
 		head_is_left_to_few_readers,
 		neighbour_does_not_deceive,
+		rest_comes_to_an_end,
+		leavers_do_not_count,
 		noise_does_not_deceive,
 		surplus_readers_leave_and_all_is_read,
 		begins_with_what_is_known,
