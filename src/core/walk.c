@@ -31,7 +31,7 @@ enum {
 	FD_WALKER = 4,      /* descriptors a walker may need at once, besides those of frames */
 	BATCH_FOUND = 256,
 	BATCH_TEXT = 16 * 1024,
-	BATCHES = 48,       /* in flight, so that memory stays bounded when the owner is slow */
+	BATCHES = 32,       /* besides one in each walker's hands, so that memory stays bounded when the owner is slow */
 };
 
 enum found_kind { FOUND_DIR, FOUND_FILE, FOUND_KNOWN, FOUND_TEMP };
@@ -95,6 +95,7 @@ struct phase {
 	struct entry *stack;
 	struct batch *full, **full_end, *spare;
 	size_t batches;    /* made so far */
+	size_t most;       /* never so many that walkers without work could hold them all */
 	bool alone;        /* no thread could be started: the owner walks, and only then takes the batches */
 	unsigned walkers;  /* running */
 	unsigned active;   /* not waiting for work */
@@ -274,7 +275,7 @@ static struct batch *batch_get(struct phase *phase)
 {
 	struct batch *batch = NULL;
 	pthread_mutex_lock(&phase->mutex);
-	while (!phase->spare && phase->batches >= BATCHES && !phase->alone)
+	while (!phase->spare && phase->batches >= phase->most && !phase->alone)
 		pthread_cond_wait(&phase->room, &phase->mutex);
 	if (phase->spare) {
 		batch = phase->spare;
@@ -855,6 +856,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	phase.error = gather_visited(journey, facts->dev, &visited, &phase.visited_count);
 	phase.visited = visited;
 	phase.walkers = phase.active = walker_count(journey->walk, &phase.max_open);
+	phase.most = phase.walkers + BATCHES;
 	for (struct entry *e = starts; e; e = e->next)
 		phase.open++;
 	phase_run(&phase, &journey->seen);

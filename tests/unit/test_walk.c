@@ -574,6 +574,32 @@ START_TEST(threads_that_cannot_be_had_are_done_without)
 }
 END_TEST
 
+static ssize_t slow_getdents(int fd, void *buffer, size_t size)
+{
+	usleep(10000);
+	return sys_kernel.getdents(fd, buffer, size);
+}
+
+/* On slow storage each walker gets a few directories and then waits, with what it found, until there is more to do. */
+START_TEST(many_walkers_leave_room_for_each_other)
+{
+	char name[32];
+	make_dir("wide");
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(name, sizeof(name), "wide/%u", i);
+		make_dir(name);
+		strcat(name, "/f");
+		must(!mknodat(top, name, S_IFREG | 0644, 0));
+		expect(name);
+	}
+	table.getdents = slow_getdents;
+	sys_replace(&table);
+	walk_quietly((const char *const[]){ "wide" }, 1, 200);
+	sys_replace(NULL);
+	check_found();
+}
+END_TEST
+
 /* ---- trouble ---- */
 
 static const char *faulty_name;
@@ -959,6 +985,7 @@ int main(void)
 		long_names_and_deep_trees,
 		descriptors_are_bounded,
 		threads_that_cannot_be_had_are_done_without,
+		many_walkers_leave_room_for_each_other,
 		unreadable_directories_are_told,
 		unreadable_files_are_told,
 		torn_directory_is_told,
