@@ -6,7 +6,8 @@ import shutil
 
 from harness import settle
 
-NIGHTS, KEPT, FILES = 14, 5, 400
+NIGHTS, KEPT, FILES, SIZE = 14, 20, 400, 6000
+COPIED, CHANGED = FILES * 2 // 100, FILES * 5 // 1000 # a night
 
 
 def free(path):
@@ -20,39 +21,44 @@ def of_directories(path):
     return sum(os.stat(top).st_blocks * 512 for top, _, _ in os.walk(path))
 
 
+def write(path, content):
+    """As another inode."""
+    if os.path.exists(path):
+        os.unlink(path)
+    with open(path, "wb") as out:
+        out.write(content)
+
+
+def one_night(t, where, night, contents):
+    """A snapshot of the one before; the oldest goes. Of the files some are copied again, and some changed."""
+    t.sh("cp", "-al", where + "/%d" % (night - 1), where + "/%d" % night)
+    shutil.rmtree(where + "/%d" % (night - KEPT))
+    first = night * (COPIED + CHANGED) # other files each night
+    for number in range(first, first + COPIED + CHANGED):
+        if number >= first + COPIED:
+            contents[number % FILES] = 100000 + number
+        write("%s/%d/f%d" % (where, night, number % FILES), t.random(SIZE, contents[number % FILES]))
+
+
 def test(t):
     cache = t.cache()
     where = t.image("ext4", 64) if t.root and os.environ.get("DEDUPE_OWN_MOUNTS") == "1" else t.path("image")
-    current = os.path.join(where, "0")
-    os.makedirs(current)
-    size = 6000
-    for number in range(FILES):
-        with open("%s/f%d" % (current, number), "wb") as out:
-            out.write(t.random(size, number))
-    t.json(cache, where)
+    os.makedirs(os.path.join(where, "0"))
     saved, contents = 0, list(range(FILES))
-    for night in range(1, NIGHTS):
+    for number in range(FILES):
+        write("%s/0/f%d" % (where, number), t.random(SIZE, number))
+    for night in range(1, KEPT):
         t.sh("cp", "-al", where + "/%d" % (night - 1), where + "/%d" % night)
-        if night >= KEPT:
-            shutil.rmtree(where + "/%d" % (night - KEPT))
-        for number in range(night, FILES, FILES // 8):       # copied again: the same bytes, another inode
-            os.unlink("%s/%d/f%d" % (where, night, number))
-            with open("%s/%d/f%d" % (where, night, number), "wb") as out:
-                out.write(t.random(size, contents[number]))
-        contents[3 * night] = 100000 + night
-        changed = "%s/%d/f%d" % (where, night, 3 * night)
-        os.unlink(changed)
-        with open(changed, "wb") as out:
-            out.write(t.random(size, contents[3 * night]))
-        copied = len(range(night, FILES, FILES // 8)) - (3 * night in range(night, FILES, FILES // 8))
+    t.json("-n", cache, where)
+    for night in range(KEPT, KEPT + NIGHTS):
+        one_night(t, where, night, contents)
         before = free(where) + of_directories(where)
         run = t.json(cache, where)
         after = free(where) + of_directories(where)
-        t.figures(run, links_made=copied, errors=0)
-        # each new file for its digest, then it and its partner to be compared; the changed one for its digest
-        t.check(run.summary["bytes_read"] <= size * (3 * copied + 1 + 2 * night), "bytes read in night %d: %d"
+        t.figures(run, links_made=COPIED, errors=0)
+        # each new file for its digest, then those copied again and their partners to be compared
+        t.check(run.summary["bytes_read"] <= SIZE * (3 * COPIED + CHANGED), "bytes read in night %d: %d"
                 % (night, run.summary["bytes_read"]))
-        t.check(run.summary["bytes_read"] <= size * FILES / 8, "bytes read in night %d" % night)
         saved += run.summary["bytes_saved"]
         if where != t.path("image") or t.root:
             t.equal(after - before, run.summary["bytes_saved"], "statfs")
@@ -72,7 +78,7 @@ def test(t):
     t.equal(json.loads(t.run("--history", "--json", none).out), [], "no runs")
     t.json("-n", none, where)
     t.equal(json.loads(t.run("--history", "--json", none).out), [], "dry runs")
-    current = os.path.join(where, str(NIGHTS - 1))
+    current = os.path.join(where, str(KEPT + NIGHTS - 1))
     t.run("--history", "--cache=" + current, exit=1)
     odd = os.fsencode(t.path("odd")) + b"\xff\n"
     os.mkdir(odd)
