@@ -316,7 +316,8 @@ DLK_API int dlk_plan_write(const struct dlk_plan *plan, int fd);
  * must lie below its roots, and are opened beneath them; files that are not as they were planned are left
  * (DLK_REASON_CHANGED); all else is proven again when it is applied. A plan that is torn, or has a line that is none of a
  * plan, is refused whole. What must agree is what the plan says; but a plan that another user could write
- * cannot make less than DLK_RESPECT_DEFAULT agree. Of `options`, those that select files and sets have no effect.
+ * cannot make less than DLK_RESPECT_DEFAULT agree. Of `options`, those that select files and sets have no effect. A cache gets
+ * the run's row of history and is kept true; digests are neither asked for nor made.
  *
  * Errors as dlk_scan(); -EBADMSG: no plan, torn, or of a newer version (told); -ENOSYS: built without the means to read one.
  */

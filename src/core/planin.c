@@ -453,6 +453,8 @@ static int take_roots(struct planin *in, const struct header *header)
 		return 0;
 	int r = roots_resolve_with(&plan->catalog, &plan->tell, paths, header->references, paths + header->references,
 				   header->count - header->references, false, &plan->roots);
+	if (!r)
+		r = plan_remember(plan, paths, header->count);
 	if (!r && plan->options.will_apply)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
 	if (!r && plan->options.will_apply)
@@ -685,12 +687,12 @@ static int add_name(struct planin *in, uint32_t dir, const char *base, const str
 	*slot = side->path;
 	in->names.count++;
 	plan->tally.files_seen++;
-	if (fresh) {
-		catalog_inode(catalog, id)->links = now->links;
-		plan->tally.inodes_seen++;
-		plan->tally.bytes_seen += now->size;
-	}
-	return 0;
+	if (!fresh)
+		return 0;
+	catalog_inode(catalog, id)->links = now->links;
+	plan->tally.inodes_seen++;
+	plan->tally.bytes_seen += now->size;
+	return plan->cache ? cache_note(plan->cache, id, now) : 0;
 }
 
 /* Looks at a name that was not met before: it must be the file that was planned, and one that can be linked there. */
@@ -710,6 +712,8 @@ static int look(struct planin *in, uint32_t dir, const char *base, uint32_t *slo
 		return leave(in, side, DLK_REASON_CHANGED);
 	if (now.mount != facts->mount || now.dev != facts->dev)
 		return leave(in, side, now.mount != facts->mount ? DLK_REASON_MOUNT_POINT : DLK_REASON_CROSS_DEVICE);
+	if (in->plan->cache && cache_is(in->plan->cache, &now))
+		return leave(in, side, DLK_REASON_IN_USE);
 	return add_name(in, dir, base, &now, slot, side);
 }
 
@@ -883,7 +887,9 @@ static int finish(struct planin *in)
 	if (in->fates.count)
 		memcpy(plan->fates, in->fates.at, plan->catalog.paths.count);
 	plan->tally.domains = plan->catalog.domains.count;
-	int r = make_sets(in);
+	int r = plan->cache ? cache_begin(plan->cache) : 0;
+	if (!r)
+		r = make_sets(in);
 	if (r)
 		return r;
 	return plan->options.method == DLK_REFLINK ? share_foresee(plan) : plan_foresee(plan);
