@@ -126,6 +126,8 @@ TARGETS = [
     (("photos", "huge"), ("dry", "cold"), ("hardlink", "jdupes"), "wall", "least", 3.0),
     (("mixed",), ("dry", "cold"), ("hardlink", "jdupes"), "wall", "least", 2.0),
     (USUAL, ("dry", "cold"), ("fclones", "fclones-64", "yadf", "yadf-64"), "wall", "least", 1.0),
+    (("source", "npm", "tiny"), ("second", "warm"), ("walk",), "wall", "most", 1.2),
+    (("snapshots",), ("second", "warm"), ("walk",), "wall", "most", 0.75),
     (USUAL, ("link", "warm"), ("hardlink", "jdupes", "fclones", "fclones-64"), "wall", "most", 0.85),
     (USUAL, ("link", "cold"), ("hardlink", "jdupes", "fclones", "fclones-64"), "wall", "least", 1.0),
     (("tiny",), ("dry", "warm"), ("hardlink", "jdupes", "rdfind", "fclones-64", "yadf"), "rss", "least", 1.0),

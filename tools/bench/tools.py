@@ -10,16 +10,20 @@ NPROC = os.cpu_count() or 1
 
 
 class Tool:
-    """dry and link are command lines where {} is the tree; None where the tool cannot do it."""
+    """
+    dry, link and cached are command lines where {} is the tree and {cache} a directory for what is to be remembered;
+    None where the tool cannot do it.
+    """
 
-    def __init__(self, name, dry, link=None, program=None, version=("--version",), note=""):
-        self.name, self.dry, self.link, self.note = name, dry, link, note
+    def __init__(self, name, dry, link=None, cached=None, program=None, version=("--version",), note=""):
+        self.name, self.dry, self.link, self.cached, self.note = name, dry, link, cached, note
         self.program = program or (dry or link)[0]
         self._version = version
 
-    def command(self, mode, tree):
-        line = self.dry if mode == "dry" else self.link
-        return [word.replace("{}", tree) for word in line] if line else None
+    def command(self, mode, tree, cache=""):
+        """mode is dry, link or second; a second run of a tool that remembers nothing is its dry run."""
+        line = self.link if mode == "link" else mode == "second" and self.cached or self.dry
+        return [word.replace("{cache}", cache).replace("{}", tree) for word in line] if line else None
 
     def installed(self):
         return bool(shutil.which(self.program))
@@ -35,7 +39,8 @@ class Tool:
 
 
 def ours(program, name="dedupe-link", extra=()):
-    return Tool(name, [program, "-n", *extra, "{}"], [program, *extra, "{}"])
+    return Tool(name, [program, "-n", *extra, "{}"], [program, *extra, "{}"],
+                [program, "-n", "--cache={cache}/digests", *extra, "{}"])
 
 
 def floors(programs, trust=False):
@@ -57,6 +62,7 @@ def peers():
     virtual disks; so it runs as it comes and with as many readers as we may use, and so does yadf.
     """
     fclones, many = "fclones group --hidden --no-ignore", " -t default:64"
+    remember = ["env", "XDG_CACHE_HOME={cache}"]
     return [
         Tool("hardlink", ["hardlink", "-n", "-c", "{}"], ["hardlink", "-c", "{}"]),
         Tool("jdupes", ["jdupes", "-rq", "{}"], ["jdupes", "-rqL", "{}"]),
@@ -68,9 +74,10 @@ def peers():
         Tool("fdupes", ["fdupes", "-rq", "{}"], note="makes no hard links"),
         Tool("hadori", ["hadori", "-n", "-t", "{}"], ["hadori", "-t", "{}"]),
         Tool("fclones", [*fclones.split(), "{}"], shell(fclones + " {} -o report && fclones link <report"),
-             program="fclones", note="digests alone; links: group, then link"),
+             [*remember, *fclones.split(), "--cache", "{}"], program="fclones", note="digests alone; links: group, then link"),
         Tool("fclones-64", [*(fclones + many).split(), "{}"],
-             shell(fclones + many + " {} -o report && fclones link <report"), program="fclones",
+             shell(fclones + many + " {} -o report && fclones link <report"),
+             [*remember, *(fclones + many).split(), "--cache", "{}"], program="fclones",
              note="fclones with -t default:64"),
         Tool("yadf", ["yadf", "-q", "{}"], note="digests alone; makes no hard links"),
         Tool("yadf-64", ["yadf", "-q", "--io-threads", "64", "{}"], note="yadf with --io-threads 64"),
