@@ -390,6 +390,7 @@ struct dlk_replaced {
 	bool freed;           /* the old inode's last link went */
 	bool weaker;          /* no lease could be had; stamps and a second comparison were used */
 	uint64_t bytes_saved; /* as in dlk_tally */
+	char kept[256];       /* "", or the name beside dst of a file that was kept; set after an error too */
 };
 
 /*
@@ -397,7 +398,8 @@ struct dlk_replaced {
  * when its content is proven equal at that moment. Either path is relative to its directory descriptor or, with
  * AT_FDCWD, to the working directory. Owner, mode and other metadata are not compared: dst takes src's.
  *
- * Returns 0 and, if ret is not NULL, fills it. Errors leave dst as it was; but where the old file's temporary name can
+ * Returns 0 and, if ret is not NULL, fills it. Where another program wrote to dst or replaced it in just that moment, and it cannot be
+ * told which file is the newest, or its write came too late, both are kept: ret->kept names the other. Errors leave dst as it was; but where the old file's temporary name can
  * neither be unlinked nor be exchanged back (-EIO, -EROFS ...), dst may be src already, and dlk_recover() finishes it:
  *   -EISDIR  src or dst is a directory             -EXDEV   they lie on different file systems or mounts
  *   -ENOENT  src or dst does not exist             -ELOOP   src without DLK_FOLLOW, or dst, is a symlink

@@ -345,7 +345,7 @@ static void rescue(struct replace_pending *p, struct replace_outcome *outcome, c
 		return; /* opened, but not written */
 	for (unsigned i = 0; i < TEMP_TRIES; i++) {
 		snprintf(name, room, "%.200s.dedupe-link-rescued-%u", p->place.name, i);
-		r = swap_rescue(target->fd, p->place.dirfd, name);
+		r = swap_rescue(target->fd, target->holes_true, p->place.dirfd, name);
 		if (r != -EEXIST)
 			break;
 	}

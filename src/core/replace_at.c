@@ -7,6 +7,7 @@
 #include "../../include/dedupe-link.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../sys/beneath.h"
@@ -85,6 +86,8 @@ static void note_outcome(void *ctx, const struct replace_place *place, const str
 	call->outcome = *outcome;
 	call->replaced.freed = target->gone;
 	call->replaced.weaker = outcome->weaker;
+	if (outcome->kept)
+		snprintf(call->replaced.kept, sizeof(call->replaced.kept), "%s", outcome->kept);
 	if (target->gone)
 		call->replaced.bytes_saved = target->stamp.blocks * 512 - u64_min(target->stamp.blocks * 512, target->shared);
 }
@@ -186,7 +189,7 @@ int dlk_replace_at(int src_dirfd, const char *src, int dst_dirfd, const char *ds
 		r = replace_locked(&call);
 	close_fd(&call.src);
 	close_fd(&call.dir);
-	if (!r && ret)
+	if (ret)
 		*ret = call.replaced;
 	return r;
 }

@@ -449,7 +449,7 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	struct xattrs own = { 0 };
 	int r = would_trust(kept, entry) ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
-		r = remake_copy(kept->fd, fd, kept->stamp.size, between, kept);
+		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, between, kept);
 	if (!r)
 		r = xattrs_read(kept->fd, &own);
 	if (!r)

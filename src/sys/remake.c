@@ -39,6 +39,12 @@ static int write_all(int fd, const char *bytes, size_t length, uint64_t at)
 	return 0;
 }
 
+static bool all_zero(const char *bytes, size_t length)
+{
+	return !length || (!bytes[0] && !memcmp(bytes, bytes + 1, length - 1));
+}
+
+/* Zeros need not be written: `to` was empty, and made as long as the file. */
 static int copy_by_hand(int from, int to, uint64_t at, uint64_t end)
 {
 	char buffer[BUFFER];
@@ -46,7 +52,7 @@ static int copy_by_hand(int from, int to, uint64_t at, uint64_t end)
 		ssize_t n = sys->pread(from, buffer, (size_t)u64_min(sizeof(buffer), end - at), (off_t)at);
 		if (n <= 0)
 			return n ? (int)n : -ENODATA;
-		int r = write_all(to, buffer, (size_t)n, at);
+		int r = all_zero(buffer, (size_t)n) ? 0 : write_all(to, buffer, (size_t)n, at);
 		if (r)
 			return r;
 		at += (uint64_t)n;
@@ -54,8 +60,19 @@ static int copy_by_hand(int from, int to, uint64_t at, uint64_t end)
 	return 0;
 }
 
-static int copy_step(int from, int to, uint64_t at, uint64_t end)
+struct copy {
+	int from, to;
+	bool holes_true;
+	int (*between)(void *ctx);
+	void *ctx;
+};
+
+/* Where holes cannot be trusted, neither can a copy that the file system makes of them by itself: what is read can. */
+static int copy_step(const struct copy *copy, uint64_t at, uint64_t end)
 {
+	int from = copy->from, to = copy->to;
+	if (!copy->holes_true)
+		return copy_by_hand(from, to, at, end);
 	while (at < end) {
 		ssize_t n = sys->copy_file_range(from, (off_t)at, to, (off_t)at, (size_t)(end - at));
 		if (n <= 0) /* 0: some file systems do not say better that they cannot (/proc); reading tells */
@@ -65,26 +82,29 @@ static int copy_step(int from, int to, uint64_t at, uint64_t end)
 	return 0;
 }
 
-static int copy_range(int from, int to, uint64_t at, uint64_t end, int (*between)(void *ctx), void *ctx)
+static int copy_range(const struct copy *copy, uint64_t at, uint64_t end)
 {
 	int r = 0;
 	for (uint64_t next; at < end && !r; at = next) {
 		next = u64_min(end, at + STEP);
-		r = copy_step(from, to, at, next);
+		r = copy_step(copy, at, next);
 		if (!r)
-			r = between(ctx);
+			r = copy->between(copy->ctx);
 	}
 	return r;
 }
 
-int remake_copy(int from, int to, uint64_t size, int (*between)(void *ctx), void *ctx)
+int remake_copy(int from, int to, uint64_t size, bool holes_true, int (*between)(void *ctx), void *ctx)
 {
-	uint64_t begin, end;
+	const struct copy copy = { from, to, holes_true, between, ctx };
 	int r = sys->ftruncate(to, (off_t)size);
+	if (!holes_true)
+		return r ? r : copy_range(&copy, 0, size);
+	uint64_t begin, end;
 	for (uint64_t at = 0; at < size && !r; at = end) {
 		r = extent_data(from, at, size, &begin, &end);
 		if (!r)
-			r = copy_range(from, to, begin, end, between, ctx);
+			r = copy_range(&copy, begin, end);
 	}
 	return r;
 }

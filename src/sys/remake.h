@@ -10,10 +10,11 @@
 MUST_CHECK int remake_open(int dirfd, int *ret_fd);
 
 /*
- * Copies the first `size` bytes, holes left out; the file system shares them where it can. `between` is called every some
- * megabytes; not 0 ends the copy and is returned.
+ * Copies the first `size` bytes and makes `to` so long; the file system shares them where it can. Holes are left out: what it calls
+ * a hole where `holes_true` (sys/mount.h), elsewhere what was read and is all zeros. `between` is called every some megabytes; not
+ * 0 ends the copy and is returned. -ENODATA: the file ended before.
  */
-MUST_CHECK int remake_copy(int from, int to, uint64_t size, int (*between)(void *ctx), void *ctx);
+MUST_CHECK int remake_copy(int from, int to, uint64_t size, bool holes_true, int (*between)(void *ctx), void *ctx);
 
 /* Gives it owner, mode, attributes and mtime of the stamp. An attribute the file system sets by itself may be there already. */
 MUST_CHECK int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs);

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "extent.h"
+#include "remake.h"
 #include "stamp.h"
 
 /*
@@ -60,64 +60,24 @@ int swap_drop(int dirfd, const char *temp)
 
 /* ---- rescue ---- */
 
-/* Writes all of it; a short write is followed by another, which says why. */
-static int write_all(int fd, const char *bytes, size_t length, uint64_t at)
+enum { RESCUE_TRIES = 3 };
+
+static int no_pause(void *ctx)
 {
-	while (length) {
-		ssize_t written = sys->pwrite(fd, bytes, length, (off_t)at);
-		if (written < 0)
-			return (int)written;
-		if (written == 0)
-			return -EIO;
-		bytes += written;
-		length -= (size_t)written;
-		at += (uint64_t)written;
-	}
+	(void)ctx;
 	return 0;
 }
 
-/* Copies [at, end); ends early, without error, at the end of the file. */
-static int copy_range(int from, int to, uint64_t at, uint64_t end)
-{
-	char buffer[16 * 1024];
-	while (at < end) {
-		ssize_t length = sys->pread(from, buffer, (size_t)u64_min(sizeof(buffer), end - at), (off_t)at);
-		if (length <= 0)
-			return (int)length;
-		int r = write_all(to, buffer, (size_t)length, at);
-		if (r < 0)
-			return r;
-		at += (uint64_t)length;
-	}
-	return 0;
-}
-
-/* The data, not the holes: a sparse file may be larger than the disk. Then a last byte, if the end is a hole. */
-static int copy_data(int from, int to, uint64_t size)
-{
-	uint64_t copied = 0, begin, end;
-	for (uint64_t at = 0; at < size; at = end) {
-		int r = extent_data(from, at, size, &begin, &end);
-		if (r == 0)
-			r = copy_range(from, to, begin, end);
-		if (r < 0)
-			return r;
-		if (begin < end)
-			copied = end;
-	}
-	char last = 0;
-	if (copied == size)
-		return 0;
-	ssize_t length = sys->pread(from, &last, 1, (off_t)size - 1);
-	return length <= 0 ? (int)length : write_all(to, &last, 1, size - 1);
-}
-
-static int copy_synced(int from, int to)
+/* What was cut meanwhile is copied again as it is now. */
+static int copy_synced(int from, int to, bool holes_true)
 {
 	struct stamp stamp;
-	int r = stamp_fd(from, &stamp);
-	if (r == 0)
-		r = copy_data(from, to, stamp.size);
+	int r = -ENODATA;
+	for (int tries = 0; r == -ENODATA && tries < RESCUE_TRIES; tries++) {
+		r = stamp_fd(from, &stamp);
+		if (r == 0)
+			r = remake_copy(from, to, stamp.size, holes_true, no_pause, NULL);
+	}
 	return r < 0 ? r : sys->fdatasync(to);
 }
 
@@ -130,12 +90,12 @@ static void take_back(int fd, int dirfd, const char *name)
 }
 
 /* 0600: the copy's owner may be another than the file's, and its readers must not become more. */
-int swap_rescue(int fd, int dirfd, const char *name)
+int swap_rescue(int fd, bool holes_true, int dirfd, const char *name)
 {
 	own_fd int copy = sys->openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (copy < 0)
 		return copy;
-	int r = copy_synced(fd, copy);
+	int r = copy_synced(fd, copy, holes_true);
 	if (r < 0)
 		take_back(copy, dirfd, name);
 	return r;

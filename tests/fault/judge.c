@@ -263,7 +263,7 @@ static void judge_spares(const struct trial *t)
 		else if (spare->temp && !told && !spare_noted(first, &t->after, spare->ino) &&
 			 !told_of(first, spare->path) && !seems_gone(t) && !name_seems_gone(t))
 			wrong(t, "%s is left, and nothing was said", spare->path);
-		else if (!spare->temp && !noted(first, spare->path) && t->scene->verb != VERB_PAIR)
+		else if (!spare->temp && !noted(first, spare->path))
 			wrong(t, "%s was kept, and nothing was said", spare->path);
 	}
 }
@@ -411,8 +411,7 @@ static void judge_leftovers(const struct trial *t, const struct look *look)
 		bool told = noted(t->second, spare->path);
 		if (spare->temp && !(t->first->report.acted && told))
 			wrong(t, "after the second run %s is left", spare->path);
-		else if (!spare->temp && !noted(t->first, spare->path) && !told && !dies(t) &&
-			 t->scene->verb != VERB_PAIR)
+		else if (!spare->temp && !noted(t->first, spare->path) && !told && !dies(t))
 			wrong(t, "after the second run %s is kept, and nothing was said", spare->path);
 	}
 }

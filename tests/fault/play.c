@@ -69,12 +69,25 @@ static void run_recover(struct run *run, const struct dlk_options *options, cons
 	outcome->has_tally = !outcome->scan;
 }
 
+/* A file kept beside dst is told in the answer, and noted here as a run tells it. */
+static void note_kept(struct outcome *outcome, const char *dst)
+{
+	if (!*outcome->replaced.kept || outcome->told_count == EVENTS)
+		return;
+	struct told *told = &outcome->told[outcome->told_count++];
+	*told = (struct told){ .kind = DLK_EVENT_NOTE, .reason = DLK_REASON_KEPT_ASIDE };
+	int dir = (int)(strrchr(dst, '/') - dst);
+	if (snprintf(told->path, sizeof(told->path), "%.*s/%s", dir, dst, outcome->replaced.kept) >= TREE_PATH)
+		abort();
+}
+
 static void run_pair(struct run *run)
 {
 	char src[2 * TREE_PATH], dst[2 * TREE_PATH];
 	snprintf(src, sizeof(src), "%s/%s", run->tree->top, run->tree->leaves[0].path);
 	snprintf(dst, sizeof(dst), "%s/%s", run->tree->top, run->tree->leaves[1].path);
 	run->outcome->scan = dlk_replace_at(AT_FDCWD, src, AT_FDCWD, dst, 0, &run->outcome->replaced);
+	note_kept(run->outcome, run->tree->leaves[1].path);
 }
 
 static int count_descriptors(void)

@@ -240,8 +240,10 @@ struct report run_all(void)
 struct report run_pair(void)
 {
 	struct report report = { 0 };
+	struct dlk_replaced replaced = { 0 };
 	hooks_phase(DLK_PHASE_LINK);
-	report.result = dlk_replace_at(AT_FDCWD, KEEPER, AT_FDCWD, TARGET, 0, NULL);
+	report.result = dlk_replace_at(AT_FDCWD, KEEPER, AT_FDCWD, TARGET, 0, &replaced);
+	note_kept(&report, *replaced.kept ? replaced.kept : NULL);
 	report.tally.links_made = !report.result;
 	return report;
 }

@@ -1497,6 +1497,12 @@ START_TEST(swap_aside_never_overwrites)
 }
 END_TEST
 
+/* The file system denies that there is any data, as one whose word on holes is not good. */
+static off_t deny_data(int fd, off_t offset, int whence)
+{
+	return whence == SEEK_DATA ? -ENXIO : sys_kernel.lseek(fd, offset, whence);
+}
+
 START_TEST(swap_rescue_copies_bytes_and_holes)
 {
 	enum { M = 1 << 20 };
@@ -1505,23 +1511,56 @@ START_TEST(swap_rescue_copies_bytes_and_holes)
 	static char bytes[100000], got[100000];
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)(i * 7 + i / 255);
-	ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 5 * M), sizeof(bytes));
-	ck_assert_int_eq(ftruncate(fd, 100 * M + 3), 0);
-	ck_assert_int_eq(swap_rescue(fd, top, "to"), 0);
-	int copy = openat(top, "to", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(pread(copy, got, sizeof(got), 5 * M), sizeof(got));
-	ck_assert_mem_eq(got, bytes, sizeof(bytes));
-	ck_assert_int_eq(stamp_fd(copy, &to), 0);
-	ck_assert_uint_eq(to.size, 100 * M + 3);
-	ck_assert_uint_lt(to.blocks, 2 * M / 512); /* xfs allocates ahead */
-	ck_assert_uint_eq(to.mode, S_IFREG | 0600);
-	ck_assert_int_eq(swap_rescue(fd, top, "to"), -EEXIST);
-	ck_assert_int_eq(ftruncate(fd, 0), 0);
-	ck_assert_int_eq(swap_rescue(fd, top, "empty"), 0);
-	assert_text("empty", "");
-	ck_assert_int_eq(swap_rescue(-1, top, "none"), -EBADF);
-	assert_missing("none");
-	close(copy);
+	for (int holes_true = 1; holes_true >= 0; holes_true--) {
+		ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 5 * M), sizeof(bytes));
+		ck_assert_int_eq(ftruncate(fd, 100 * M + 3), 0);
+		ck_assert_int_eq(swap_rescue(fd, holes_true, top, "to"), 0);
+		int copy = openat(top, "to", O_RDONLY | O_CLOEXEC);
+		ck_assert_int_eq(pread(copy, got, sizeof(got), 5 * M), sizeof(got));
+		ck_assert_mem_eq(got, bytes, sizeof(bytes));
+		ck_assert_int_eq(stamp_fd(copy, &to), 0);
+		ck_assert_uint_eq(to.size, 100 * M + 3);
+		ck_assert_uint_lt(to.blocks, 2 * M / 512); /* xfs allocates ahead */
+		ck_assert_uint_eq(to.mode, S_IFREG | 0600);
+		close(copy);
+		ck_assert_int_eq(swap_rescue(fd, holes_true, top, "to"), -EEXIST);
+		ck_assert_int_eq(ftruncate(fd, 0), 0);
+		ck_assert_int_eq(swap_rescue(fd, holes_true, top, "empty"), 0);
+		assert_text("empty", "");
+		ck_assert_int_eq(swap_rescue(-1, holes_true, top, "none"), -EBADF);
+		assert_missing("none");
+		ck_assert_int_eq(unlinkat(top, "to", 0), 0);
+		ck_assert_int_eq(unlinkat(top, "empty", 0), 0);
+		table.lseek = deny_data;
+		use_table();
+	}
+	close(fd);
+}
+END_TEST
+
+static int cut_to;
+
+/* Another program cuts the file while it is copied. */
+static ssize_t cut_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	if (cut_to >= 0)
+		ck_assert_int_eq(truncate("from", cut_to), 0);
+	cut_to = -1;
+	return sys_kernel.pread(fd, buffer, size, offset);
+}
+
+START_TEST(swap_rescue_of_a_file_that_is_cut)
+{
+	int fd = make_file("from", "0123456789", 10);
+	table.pread = cut_pread;
+	use_table();
+	cut_to = 4;
+	ck_assert_int_eq(fchdir(top), 0);
+	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), 0);
+	assert_text("copy", "0123");
+	cut_to = 0;
+	ck_assert_int_eq(swap_rescue(fd, false, top, "none"), 0);
+	assert_text("none", "");
 	close(fd);
 }
 END_TEST
@@ -1547,14 +1586,14 @@ START_TEST(swap_rescue_takes_back_only_its_own)
 	make_text("theirs", "theirs");
 	table.pwrite = short_pwrite;
 	use_table();
-	ck_assert_int_eq(swap_rescue(fd, top, "copy"), 0);
+	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), 0);
 	assert_text("copy", "0123456789");
 	ck_assert_int_eq(unlinkat(top, "copy", 0), 0);
 	table.fdatasync = fail_sync;
-	ck_assert_int_eq(swap_rescue(fd, top, "copy"), -EIO);
+	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), -EIO);
 	assert_missing("copy");
 	steal_name = true;
-	ck_assert_int_eq(swap_rescue(fd, top, "copy"), -EIO);
+	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), -EIO);
 	assert_text("copy", "theirs");
 	close(fd);
 }
@@ -1678,6 +1717,7 @@ int main(void)
 		swap_exchanges_and_renames,
 		swap_aside_never_overwrites,
 		swap_rescue_copies_bytes_and_holes,
+		swap_rescue_of_a_file_that_is_cut,
 		swap_rescue_takes_back_only_its_own,
 		volume_is_the_same_for_all_of_a_file_system,
 		volume_asks_whom_it_may_believe,

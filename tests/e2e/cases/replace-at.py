@@ -12,7 +12,7 @@ AT_FDCWD = -100
 
 class Replaced(ctypes.Structure):
     _fields_ = [("already", ctypes.c_bool), ("freed", ctypes.c_bool), ("weaker", ctypes.c_bool),
-                ("bytes_saved", ctypes.c_uint64)]
+                ("bytes_saved", ctypes.c_uint64), ("kept", ctypes.c_char * 256)]
 
 
 def refuses(t, call, number, *arguments):
