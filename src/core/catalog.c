@@ -279,13 +279,9 @@ int catalog_add_file(struct catalog *catalog, struct dir_id dir, const char *nam
 	return 0;
 }
 
-int catalog_add_known(struct catalog *catalog, struct dir_id dir, const char *name, size_t length, uint64_t ino,
-		      uint32_t domain)
+int catalog_add_name(struct catalog *catalog, struct dir_id dir, const char *name, size_t length, struct inode_id inode)
 {
-	uint32_t *slot = linked_find(catalog, ino, domain);
-	if (!slot)
-		return -ENOMEM;
-	return *slot == ID_NONE ? -ENOENT : add_path(catalog, dir, name, length, *slot);
+	return add_path(catalog, dir, name, length, inode.v);
 }
 
 struct stamp catalog_stamp(const struct catalog *catalog, const struct catalog_inode *inode)

@@ -109,9 +109,9 @@ MUST_CHECK int catalog_add_file(struct catalog *catalog, struct dir_id dir, cons
 				const struct stamp *stamp, uint32_t domain, struct inode_id *ret_inode,
 				bool *ret_fresh);
 
-/* Adds a name of an inode that is known by its number. -ENOENT when it is not. */
-MUST_CHECK int catalog_add_known(struct catalog *catalog, struct dir_id dir, const char *name, size_t length,
-				 uint64_t ino, uint32_t domain);
+/* Adds another name of an inode of the catalog. */
+MUST_CHECK int catalog_add_name(struct catalog *catalog, struct dir_id dir, const char *name, size_t length,
+				struct inode_id inode);
 
 static inline struct catalog_dir *catalog_dir(const struct catalog *c, struct dir_id id)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seen.c - an insert-only set of 64-bit keys with one writer; see seen.h */
+/* seen.c - an insert-only table of 64-bit keys with one writer; see seen.h */
 #include "seen.h"
 
 #include <errno.h>
@@ -8,7 +8,8 @@
 struct seen_table {
 	struct seen_table *older; /* outgrown, but perhaps still read */
 	size_t room, count;       /* room: a power of two */
-	uint64_t keys[];          /* 0: empty */
+	uint32_t *inodes;         /* ids, behind the keys */
+	uint64_t keys[];          /* 0: empty; published after its id */
 };
 
 /* 0 for what cannot be a key. Inode numbers are never 0. */
@@ -17,44 +18,50 @@ static uint64_t key_of(uint32_t domain, uint64_t ino)
 	return ino >> 48 || domain >> 16 ? 0 : (uint64_t)domain << 48 | ino;
 }
 
-static bool table_has(const struct seen_table *table, uint64_t key)
+/* The key's slot, or the empty one where it would go. */
+static size_t table_slot(const struct seen_table *table, uint64_t key, bool *ret_found)
 {
 	size_t mask = table->room - 1;
 	for (size_t slot = mix64(key) & mask;; slot = (slot + 1) & mask) {
-		uint64_t at = __atomic_load_n(&table->keys[slot], __ATOMIC_RELAXED);
-		if (at == key || !at)
-			return at == key;
+		uint64_t at = __atomic_load_n(&table->keys[slot], __ATOMIC_ACQUIRE);
+		if (at == key || !at) {
+			*ret_found = at == key;
+			return slot;
+		}
 	}
 }
 
-static void table_put(struct seen_table *table, uint64_t key)
+static void table_put(struct seen_table *table, uint64_t key, uint32_t inode)
 {
-	size_t mask = table->room - 1, slot = mix64(key) & mask;
-	while (table->keys[slot])
-		slot = (slot + 1) & mask;
-	__atomic_store_n(&table->keys[slot], key, __ATOMIC_RELAXED);
+	bool found;
+	size_t slot = table_slot(table, key, &found);
+	if (found)
+		return;
+	table->inodes[slot] = inode;
+	__atomic_store_n(&table->keys[slot], key, __ATOMIC_RELEASE);
 	table->count++;
 }
 
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	struct seen_table *table = calloc(1, sizeof(*table) + room * sizeof(table->keys[0]));
+	struct seen_table *table = calloc(1, sizeof(*table) + room * (sizeof(table->keys[0]) + sizeof(table->inodes[0])));
 	if (!table)
 		return NULL;
 	table->older = old;
 	table->room = room;
+	table->inodes = (uint32_t *)(table->keys + room);
 	for (size_t i = 0; old && i < old->room; i++)
 		if (old->keys[i])
-			table_put(table, old->keys[i]);
+			table_put(table, old->keys[i], old->inodes[i]);
 	return table;
 }
 
-int seen_add(struct seen *seen, uint32_t domain, uint64_t ino)
+int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, struct inode_id inode)
 {
 	struct seen_table *table = seen->table;
 	uint64_t key = key_of(domain, ino);
-	if (!key || (table && table_has(table, key)))
+	if (!key)
 		return 0;
 	if (!table || table->count * 2 >= table->room) {
 		table = grown(table);
@@ -62,15 +69,19 @@ int seen_add(struct seen *seen, uint32_t domain, uint64_t ino)
 			return -ENOMEM;
 		__atomic_store_n(&seen->table, table, __ATOMIC_RELEASE);
 	}
-	table_put(table, key);
+	table_put(table, key, inode.v);
 	return 0;
 }
 
-bool seen_has(const struct seen *seen, uint32_t domain, uint64_t ino)
+bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, struct inode_id *ret_inode)
 {
 	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);
 	uint64_t key = key_of(domain, ino);
-	return table && key && table_has(table, key);
+	bool found = false;
+	size_t slot = table && key ? table_slot(table, key, &found) : 0;
+	if (found)
+		ret_inode->v = table->inodes[slot];
+	return found;
 }
 
 void seen_free(struct seen *seen)

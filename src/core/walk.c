@@ -43,7 +43,10 @@ struct found {
 	uint32_t root;   /* FOUND_DIR */
 	uint32_t text;   /* offset of the name in the batch */
 	uint32_t length;
-	struct stamp stamp; /* FOUND_KNOWN: only ino */
+	union {
+		struct stamp stamp;
+		struct inode_id inode; /* FOUND_KNOWN */
+	};
 };
 
 struct batch {
@@ -410,10 +413,11 @@ static void found_file(struct reading *reading, const struct dir_entry *entry)
 		return;
 	if (reading->file_roots && roots_has_file(phase->walk->roots, &frame->stamp, entry->name))
 		return;
-	if (phase->ino_true && entry->type == DIR_FILE && seen_has(phase->seen, phase->domain, entry->ino)) {
+	struct inode_id inode;
+	if (phase->ino_true && entry->type == DIR_FILE && seen_find(phase->seen, phase->domain, entry->ino, &inode)) {
 		struct found *found = batch_add(walker, FOUND_KNOWN, frame->id, entry->name, entry->length);
 		if (found)
-			found->stamp.ino = entry->ino;
+			found->inode = inode;
 		return;
 	}
 	struct stamp stamp;
@@ -670,14 +674,14 @@ static int take_found(struct phase *phase, struct seen *seen, const struct batch
 	}
 	case FOUND_KNOWN:
 		walk->files++;
-		return catalog_add_known(walk->catalog, dir, name, found->length, found->stamp.ino, phase->domain);
+		return catalog_add_name(walk->catalog, dir, name, found->length, found->inode);
 	case FOUND_FILE:
 		break;
 	}
 	walk->files++;
 	r = catalog_add_file(walk->catalog, dir, name, found->length, &found->stamp, phase->domain, &inode, &fresh);
 	if (!r && fresh && found->stamp.links > 1)
-		r = seen_add(seen, phase->domain, found->stamp.ino);
+		r = seen_add(seen, phase->domain, found->stamp.ino, inode);
 	return !r && fresh ? walk->fresh(walk->ctx, inode, &found->stamp) : r;
 }
 
@@ -1056,7 +1060,7 @@ static int take_file_root(struct journey *journey, const struct root_file *file,
 	int r = catalog_add_file(walk->catalog, (struct dir_id){ dir }, file->name, strlen(file->name), &file->stamp,
 				 domain, &inode, &fresh);
 	if (!r && fresh && file->stamp.links > 1)
-		r = seen_add(&journey->seen, domain, file->stamp.ino);
+		r = seen_add(&journey->seen, domain, file->stamp.ino, inode);
 	return !r && fresh ? walk->fresh(walk->ctx, inode, &file->stamp) : r;
 }
 

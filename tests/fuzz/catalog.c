@@ -97,7 +97,7 @@ static struct plain_inode *new_inode(uint64_t ino, uint32_t domain, struct inode
 	return inode;
 }
 
-/* `known`: by its number alone, as the walk does with names of inodes it has seen. */
+/* `known`: by its inode alone, as the walk does with names of inodes it has seen. */
 static void add_file(struct fuzz_input *input, bool known)
 {
 	struct plain_path *path = &world.paths[world.path_count];
@@ -116,10 +116,10 @@ static void add_file(struct fuzz_input *input, bool known)
 		return;
 	size_t length = strlen(path->name);
 	if (known) {
-		int r = catalog_add_known(&world.catalog, (struct dir_id){ path->dir }, path->name, length, ino, domain);
-		fuzz_check(r == (inode ? 0 : -ENOENT));
-		if (r)
+		if (!inode)
 			return;
+		id.v = inode->id;
+		fuzz_check(!catalog_add_name(&world.catalog, (struct dir_id){ path->dir }, path->name, length, id));
 	} else {
 		fuzz_check(!catalog_add_file(&world.catalog, (struct dir_id){ path->dir }, path->name, length, &stamp, domain,
 					     &id, &fresh));

@@ -8,10 +8,16 @@
 #include "../../src/core/seen.h"
 #include "draw.h"
 
+static bool has(const struct seen *seen, uint32_t domain, uint64_t ino)
+{
+	struct inode_id inode;
+	return seen_find(seen, domain, ino, &inode);
+}
+
 START_TEST(nothing_is_seen_at_first)
 {
 	struct seen seen = { 0 };
-	ck_assert(!seen_has(&seen, 0, 1));
+	ck_assert(!has(&seen, 0, 1));
 	seen_free(&seen);
 	seen_free(&seen);
 }
@@ -37,13 +43,13 @@ START_TEST(what_does_not_fit_is_not_kept)
 	};
 	struct seen seen = { 0 };
 	for (size_t i = 0; i < countof(keys); i++) {
-		ck_assert(!seen_has(&seen, keys[i].domain, keys[i].ino));
-		ck_assert_int_eq(seen_add(&seen, keys[i].domain, keys[i].ino), 0);
-		ck_assert_int_eq(seen_has(&seen, keys[i].domain, keys[i].ino), keys[i].kept);
-		ck_assert_int_eq(seen_add(&seen, keys[i].domain, keys[i].ino), 0);
+		ck_assert(!has(&seen, keys[i].domain, keys[i].ino));
+		ck_assert_int_eq(seen_add(&seen, keys[i].domain, keys[i].ino, (struct inode_id){ 1 }), 0);
+		ck_assert_int_eq(has(&seen, keys[i].domain, keys[i].ino), keys[i].kept);
+		ck_assert_int_eq(seen_add(&seen, keys[i].domain, keys[i].ino, (struct inode_id){ 1 }), 0);
 	}
 	seen_free(&seen);
-	ck_assert(!seen_has(&seen, 0, 1));
+	ck_assert(!has(&seen, 0, 1));
 }
 END_TEST
 
@@ -52,11 +58,12 @@ START_TEST(exactly_what_was_added_is_seen)
 	enum { COUNT = 200000 };
 	struct seen seen = { 0 };
 	for (uint64_t i = 0; i < COUNT; i++)
-		must(!seen_add(&seen, (uint32_t)(i % 5), 1 + i * 3));
+		must(!seen_add(&seen, (uint32_t)(i % 5), 1 + i * 3, (struct inode_id){ (uint32_t)i }));
 	for (uint64_t i = 0; i < COUNT; i++) {
-		must(seen_has(&seen, (uint32_t)(i % 5), 1 + i * 3));
-		must(!seen_has(&seen, (uint32_t)((i + 1) % 5), 1 + i * 3));
-		must(!seen_has(&seen, (uint32_t)(i % 5), 2 + i * 3));
+		struct inode_id inode;
+		must(seen_find(&seen, (uint32_t)(i % 5), 1 + i * 3, &inode) && inode.v == i);
+		must(!has(&seen, (uint32_t)((i + 1) % 5), 1 + i * 3));
+		must(!has(&seen, (uint32_t)(i % 5), 2 + i * 3));
 	}
 	seen_free(&seen);
 }
@@ -88,8 +95,10 @@ static void *ask(void *ctx)
 		for (unsigned i = 0; i < 64; i++) {
 			uint64_t number = mix64(++state) % (ADDED + 1);
 			/* Published before we asked, so it must be there; even numbers never are. */
-			reader->missed += number <= added && number && !seen_has(&shared->seen, 3, 2 * number - 1);
-			reader->invented += seen_has(&shared->seen, 3, 2 * number);
+			struct inode_id inode = { 0 };
+			bool found = number && seen_find(&shared->seen, 3, 2 * number - 1, &inode);
+			reader->missed += number && number <= added && !found;
+			reader->invented += has(&shared->seen, 3, 2 * number) || inode.v != (found ? number : 0);
 		}
 		__atomic_add_fetch(&reader->asked, 64, __ATOMIC_RELAXED);
 	}
@@ -117,7 +126,7 @@ START_TEST(many_ask_while_one_adds)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask, &readers[i]), 0);
 	}
 	for (uint64_t number = 1; number <= ADDED; number++) {
-		must(!seen_add(&shared.seen, 3, 2 * number - 1));
+		must(!seen_add(&shared.seen, 3, 2 * number - 1, (struct inode_id){ (uint32_t)number }));
 		__atomic_store_n(&shared.added, number, __ATOMIC_RELEASE);
 		if (number % (ADDED / 20) == 0)
 			wait_for(readers);
@@ -129,7 +138,7 @@ START_TEST(many_ask_while_one_adds)
 		ck_assert_uint_eq(readers[i].invented, 0);
 	}
 	for (uint64_t number = 1; number <= ADDED; number++)
-		must(seen_has(&shared.seen, 3, 2 * number - 1));
+		must(has(&shared.seen, 3, 2 * number - 1));
 	seen_free(&shared.seen);
 }
 END_TEST
