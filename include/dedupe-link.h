@@ -136,6 +136,7 @@ enum dlk_reason {
 	DLK_REASON_CACHE_UNUSED,   /* a note: the cache `path` cannot be used, for `error`; the run goes on without */
 	DLK_REASON_CACHE_DAMAGED,  /* a note: the cache `path` was damaged; renamed to `other`, or NULL: parts not used */
 	DLK_REASON_CACHE_UNWRITTEN, /* a note: not all could be written to the cache `path`, for `error`; it is used as it is */
+	DLK_REASON_CACHE_ELSEWHERE, /* a note: the cache `path` knew other file systems only; these were read without it */
 };
 
 struct dlk_event {

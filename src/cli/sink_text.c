@@ -426,7 +426,7 @@ static bool worth_a_note(struct sink *sink, enum dlk_reason reason)
 {
 	if (issues_urgent(reason) || reason == DLK_REASON_MANY_DOMAINS)
 		return false;
-	return reason == DLK_REASON_CROSS_DEVICE || sink->report->detail;
+	return reason == DLK_REASON_CROSS_DEVICE || reason == DLK_REASON_CACHE_ELSEWHERE || sink->report->detail;
 }
 
 static void say_notes(struct sink *sink)

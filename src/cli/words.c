@@ -59,6 +59,7 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_CACHE_UNUSED] = { "cache_unused", "the cache could not be used" },
 	[DLK_REASON_CACHE_DAMAGED] = { "cache_damaged", "the cache was damaged" },
 	[DLK_REASON_CACHE_UNWRITTEN] = { "cache_unwritten", "the cache could not be written" },
+	[DLK_REASON_CACHE_ELSEWHERE] = { "cache_elsewhere", "the cache knew other file systems only, so all was read" },
 	[DLK_REASON_OUTSIDE] = { "outside", "outside of the plan's roots" },
 	[DLK_REASON_NO_PLAN] = { "no_plan", "no line of a plan" },
 	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },

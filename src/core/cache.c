@@ -805,11 +805,26 @@ static int add_unknown(struct cache *cache)
 	return r;
 }
 
+/* A cache that was copied from another machine looks like that, or one of several volumes that meets a new one. */
+static int tell_if_elsewhere(struct cache *cache)
+{
+	uint32_t other;
+	for (size_t i = 0; i < cache->volumes.count; i++)
+		if (cache->volumes.at[i].stored.number)
+			return 0;
+	int r = store_old_volume(cache->store, INT64_MAX, &other);
+	if (!r)
+		tell_note(cache->tell, DLK_REASON_CACHE_ELSEWHERE, cache->path, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* The number of each volume; new ones get one. */
 static int know_volumes(struct cache *cache)
 {
 	bool unknown;
 	int r = find_volumes(cache, &unknown);
+	if (!r && unknown)
+		r = tell_if_elsewhere(cache);
 	if (r || !unknown || is_mute(cache))
 		return r;
 	r = store_begin(cache->store, STORE_WRITE);

@@ -45,7 +45,8 @@ static void table_put(struct seen_table *table, uint64_t key, uint32_t inode)
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	struct seen_table *table = calloc(1, sizeof(*table) + room * (sizeof(table->keys[0]) + sizeof(table->inodes[0])));
+	size_t slot = sizeof(uint64_t) + sizeof(uint32_t);
+	struct seen_table *table = calloc(1, sizeof(*table) + room * slot);
 	if (!table)
 		return NULL;
 	table->older = old;

@@ -18,7 +18,7 @@ struct reading {
 	uint64_t planned, outside; /* names: that would go; that are none of the tree's files */
 	uint64_t sets;
 	struct dlk_tally tally;
-	unsigned refused[DLK_REASON_CACHE_UNWRITTEN + 1], skipped[DLK_REASON_CACHE_UNWRITTEN + 1]; /* events, by reason */
+	unsigned refused[DLK_REASON_CACHE_ELSEWHERE + 1], skipped[DLK_REASON_CACHE_ELSEWHERE + 1]; /* events, by reason */
 	char keeper[PATH_MAX]; /* of the last set */
 };
 

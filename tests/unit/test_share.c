@@ -190,7 +190,7 @@ static void set_up(void)
 /* ---- runs ---- */
 
 struct seen {
-	unsigned errors[DLK_REASON_CACHE_UNWRITTEN + 1], skips[DLK_REASON_CACHE_UNWRITTEN + 1];
+	unsigned errors[DLK_REASON_CACHE_ELSEWHERE + 1], skips[DLK_REASON_CACHE_ELSEWHERE + 1];
 	int error;
 	unsigned fates[DLK_FATE_LEFT + 1];
 	struct dlk_tally tally;
