@@ -23,6 +23,9 @@
 
 enum { SAME = 5000 /* bytes */, TEXT = 64 };
 
+/* How a case ends that could not run, and one whose moment never came. */
+enum { EXIT_SKIP = 77, EXIT_MISSED };
+
 /* Ends the case. `fail` says what was not as promised, `skip` why it cannot run here. */
 void fail(const char *format, ...) FORMAT_PRINTF(1, 2) __attribute__((noreturn));
 void skip(const char *format, ...) FORMAT_PRINTF(1, 2) __attribute__((noreturn));
