@@ -5,11 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Key and id side by side: a look-up is one cache line, and in a tree of snapshots nearly each name is one look-up. */
+struct seen_slot {
+	uint64_t key; /* 0: empty; published after the id */
+	uint64_t inode;
+};
+
 struct seen_table {
 	struct seen_table *older; /* outgrown, but perhaps still read */
 	size_t room, count;       /* room: a power of two */
-	uint32_t *inodes;         /* ids, behind the keys */
-	uint64_t keys[];          /* 0: empty; published after its id */
+	struct seen_slot slots[];
 };
 
 /* 0 for what cannot be a key. Inode numbers are never 0. */
@@ -23,7 +28,7 @@ static size_t table_slot(const struct seen_table *table, uint64_t key, bool *ret
 {
 	size_t mask = table->room - 1;
 	for (size_t slot = mix64(key) & mask;; slot = (slot + 1) & mask) {
-		uint64_t at = __atomic_load_n(&table->keys[slot], __ATOMIC_ACQUIRE);
+		uint64_t at = __atomic_load_n(&table->slots[slot].key, __ATOMIC_ACQUIRE);
 		if (at == key || !at) {
 			*ret_found = at == key;
 			return slot;
@@ -37,24 +42,22 @@ static void table_put(struct seen_table *table, uint64_t key, uint32_t inode)
 	size_t slot = table_slot(table, key, &found);
 	if (found)
 		return;
-	table->inodes[slot] = inode;
-	__atomic_store_n(&table->keys[slot], key, __ATOMIC_RELEASE);
+	table->slots[slot].inode = inode;
+	__atomic_store_n(&table->slots[slot].key, key, __ATOMIC_RELEASE);
 	table->count++;
 }
 
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	size_t slot = sizeof(uint64_t) + sizeof(uint32_t);
-	struct seen_table *table = calloc(1, sizeof(*table) + room * slot);
+	struct seen_table *table = calloc(1, sizeof(*table) + room * sizeof(*table->slots));
 	if (!table)
 		return NULL;
 	table->older = old;
 	table->room = room;
-	table->inodes = (uint32_t *)(table->keys + room);
 	for (size_t i = 0; old && i < old->room; i++)
-		if (old->keys[i])
-			table_put(table, old->keys[i], old->inodes[i]);
+		if (old->slots[i].key)
+			table_put(table, old->slots[i].key, (uint32_t)old->slots[i].inode);
 	return table;
 }
 
@@ -81,7 +84,7 @@ bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, struct in
 	bool found = false;
 	size_t slot = table && key ? table_slot(table, key, &found) : 0;
 	if (found)
-		ret_inode->v = table->inodes[slot];
+		ret_inode->v = (uint32_t)table->slots[slot].inode;
 	return found;
 }
 
