@@ -5,6 +5,7 @@
  * To open a directory: climb to the nearest cached ancestor or to the root, then go down again in stretches as long as a path
  * may be, each resolved by the kernel in one call; a mount on the way is a stretch of its own. Only the root and the last
  * directory are kept: in inode order neighbours share parents, and a deep tree must not fill the cache with its spine.
+ * What the walk left open comes before all this.
  */
 #include "reach.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/pool.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
 #include "roots.h"
@@ -30,6 +32,63 @@ void reach_free(struct reach *reach)
 	vec_free(&reach->slots);
 	vec_free(&reach->dirs);
 	vec_free(&reach->chain);
+}
+
+/* ---- what the walk left open ---- */
+
+enum { KEPT_MOST = 16 * 1024 /* each pins a directory in the kernel, some 1.5 KiB */ };
+
+int reach_kept_init(struct reach_kept *kept)
+{
+	unsigned descriptors = sys_descriptors();
+	uint32_t room = (uint32_t)u64_min(descriptors / 2, KEPT_MOST);
+	kept->fds = malloc((room + 1) * sizeof(*kept->fds));
+	if (!kept->fds)
+		return -ENOMEM;
+	kept->room = room;
+	kept->others = descriptors - room;
+	for (uint32_t i = 0; i < room; i++)
+		kept->fds[i] = -1;
+	return 0;
+}
+
+void reach_kept_expect(const struct reach_kept *kept)
+{
+	int fd = sys->openat(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+	int high = fd < 0 ? fd : sys->fcntl(fd, F_DUPFD_CLOEXEC, (long)kept->room);
+	close_fd(&high);
+	close_fd(&fd);
+}
+
+struct closing {
+	struct reach_kept *kept;
+	uint32_t next; /* atomic */
+};
+
+static void close_some(void *ctx, unsigned worker)
+{
+	enum { SOME = 256 };
+	struct closing *closing = ctx;
+	uint32_t from, room = closing->kept->room;
+	(void)worker;
+	while ((from = __atomic_fetch_add(&closing->next, SOME, __ATOMIC_RELAXED)) < room)
+		for (uint32_t i = from; i < room && i < from + SOME; i++)
+			close_fd(&closing->kept->fds[i]);
+}
+
+/* Closing thousands takes milliseconds: side by side. */
+void reach_kept_free(struct reach_kept *kept)
+{
+	struct closing closing = { .kept = kept };
+	if (kept->room)
+		pool_run(pool_processors(), close_some, &closing);
+	free(kept->fds);
+	*kept = (struct reach_kept){ 0 };
+}
+
+static int kept_fd(const struct reach *reach, struct dir_id dir)
+{
+	return reach->kept && dir.v < reach->kept->room ? reach->kept->fds[dir.v] : -1;
 }
 
 /* ---- the slots ---- */
@@ -200,9 +259,10 @@ static int slot_of(struct reach *reach, struct dir_id dir, struct reach_slot **r
 int reach_dir(struct reach *reach, struct dir_id dir, int *ret_fd)
 {
 	struct reach_slot *slot;
-	int r = slot_of(reach, dir, &slot);
+	int kept = kept_fd(reach, dir);
+	int r = kept < 0 ? slot_of(reach, dir, &slot) : 0;
 	if (!r)
-		*ret_fd = slot->fd;
+		*ret_fd = kept < 0 ? slot->fd : kept;
 	return r;
 }
 

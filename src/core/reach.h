@@ -16,8 +16,19 @@ struct reach_slot {
 	uint64_t used;  /* the clock when it was last asked for */
 };
 
+/*
+ * Directories that the walk left open, by id, so that who reads the files right afterwards need not open them again. Each is
+ * the very directory that was walked, even if it was moved since: for reading only.
+ */
+struct reach_kept {
+	int *fds; /* of the first `room` directories; -1: not kept */
+	uint32_t room;
+	unsigned others; /* descriptors that are left to others, with all room taken */
+};
+
 struct reach {
 	const struct catalog *catalog; /* borrowed */
+	const struct reach_kept *kept; /* NULL, or borrowed */
 	VEC(struct reach_slot *) slots;
 	VEC(uint32_t) dirs;  /* of the slots, side by side, to be looked through quickly */
 	VEC(uint32_t) chain; /* from the directory that is being opened up to one that is open */
@@ -25,6 +36,27 @@ struct reach {
 	size_t limit;        /* unpinned slots to keep */
 	uint64_t clock;
 };
+
+/* Room for as many as leave half of the descriptors to others. -ENOMEM. */
+MUST_CHECK int reach_kept_init(struct reach_kept *kept);
+
+/* Takes the descriptor over when there is room for this directory (any thread, for ids of its own). */
+static inline bool reach_keep(struct reach_kept *kept, struct dir_id dir, int fd)
+{
+	if (dir.v >= kept->room)
+		return false;
+	kept->fds[dir.v] = fd;
+	return true;
+}
+
+/*
+ * Lets the kernel grow its table of descriptors once. When several threads share it, it waits for all processors at each
+ * doubling; so this is called while they begin to walk, by a thread that has nothing to do yet.
+ */
+void reach_kept_expect(const struct reach_kept *kept);
+
+/* Closes all. A zeroed one is fine. */
+void reach_kept_free(struct reach_kept *kept);
 
 /* Keeps about `limit` directories open, at least 4, and more while they are pinned. */
 void reach_init(struct reach *reach, const struct catalog *catalog, size_t limit);

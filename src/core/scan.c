@@ -31,6 +31,7 @@ struct scan {
 	struct dlk_plan *plan;
 	struct bucket_table buckets;
 	struct walk walk;
+	struct reach_kept kept;
 };
 
 static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp)
@@ -60,6 +61,7 @@ static int walk(struct scan *scan, bool temps_only)
 		.temps_only = temps_only,
 		.fresh = take_inode,
 		.ctx = scan,
+		.kept = temps_only ? NULL : &scan->kept,
 	};
 	tell_phase(&plan->tell, DLK_PHASE_WALK);
 	int r = walk_run(&scan->walk);
@@ -100,6 +102,7 @@ static int sift(struct scan *scan)
 	plan->sift.options = &plan->options;
 	plan->sift.key = &plan->key;
 	plan->sift.cache = plan->cache;
+	plan->sift.kept = &scan->kept;
 	tell_phase(&plan->tell, DLK_PHASE_HASH);
 	int r = plan->cache ? cache_begin(plan->cache) : 0;
 	if (!r)
@@ -158,6 +161,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	if (!r)
 		r = sift(scan);
 	bucket_free(&scan->buckets);
+	reach_kept_free(&scan->kept);
 	if (manners_was_cut(&plan->manners))
 		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
 	if (!r)
@@ -172,6 +176,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 static void scan_free(struct scan *scan)
 {
 	bucket_free(&scan->buckets);
+	reach_kept_free(&scan->kept);
 	vec_free(&scan->walk.temps);
 }
 

@@ -374,8 +374,9 @@ static void read_items(void *ctx, struct order *order)
 		return;
 	}
 	reach_init(&reader.reach, sifting->sift->catalog, sifting->reach_dirs);
+	reader.reach.kept = sifting->sift->kept;
 	size_t take = sifting->take;
-	while (going_on(sifting) && order_stay(order)) {
+	while (going_on(sifting) && order_stay(me)) {
 		size_t from = __atomic_fetch_add(&sifting->next, take, __ATOMIC_RELAXED);
 		size_t to = size_min(from + take, sifting->count);
 		if (from >= to)
@@ -427,7 +428,8 @@ static int read_all(struct sifting *sifting)
 	if (sifting->known == sifting->count)
 		return 0;
 	uint64_t mean = mean_bytes(sifting);
-	unsigned descriptors = sys_descriptors(), wanted = streams(mean);
+	const struct reach_kept *kept = sifting->sift->kept;
+	unsigned descriptors = kept ? kept->others : sys_descriptors(), wanted = streams(mean);
 	unsigned most = descriptors / 12 < wanted ? descriptors / 12 : wanted;
 	sifting->reach_dirs = size_min(REACH_DIRS, descriptors / (2 * (most ? most : 1)));
 	struct order order = {

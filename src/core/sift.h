@@ -39,6 +39,7 @@ struct sift {
 	const struct dlk_options *options;
 	const struct digest_key *key;
 	size_t batch; /* items in memory at once, but for a larger bucket; 0: as suits the number of files */
+	const struct reach_kept *kept; /* NULL, or directories that are open already */
 	struct cache *cache; /* NULL, or what it remembers is not read, and what is read is put there; the key is its */
 	/* filled */
 	VEC(struct sift_member) members;

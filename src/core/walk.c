@@ -36,23 +36,26 @@ enum {
 
 enum found_kind { FOUND_DIR, FOUND_FILE, FOUND_KNOWN, FOUND_TEMP };
 
+/* Small, and stamps apart from it: another processor reads all of this, and most names of snapshots have no stamp. */
 struct found {
 	enum found_kind kind;
 	uint32_t dir;    /* FOUND_DIR: its own id; else the directory it stands in */
-	uint32_t parent; /* FOUND_DIR; its own record may still be on its way */
-	uint32_t root;   /* FOUND_DIR */
 	uint32_t text;   /* offset of the name in the batch */
 	uint32_t length;
 	union {
-		struct stamp stamp;
+		struct {
+			uint32_t parent; /* its own record may still be on its way */
+			uint32_t root;
+		}; /* FOUND_DIR */
 		struct inode_id inode; /* FOUND_KNOWN */
 	};
 };
 
 struct batch {
 	struct batch *next;
-	size_t count, text_used;
+	size_t count, stamps_used, text_used;
 	struct found found[BATCH_FOUND];
+	struct stamp stamps[BATCH_FOUND]; /* of FOUND_DIR and FOUND_FILE, in their order */
 	char text[BATCH_TEXT];
 };
 
@@ -64,6 +67,7 @@ struct frame {
 	unsigned refs;    /* atomic: the reader, entries on the stack, and child frames */
 	unsigned pending; /* atomic: the reader, and entries on the stack: who still wants fd */
 	int fd;           /* -1: closed to save descriptors */
+	bool holds_files; /* that may be read soon */
 	char *path;       /* relative to the root, with a slash at the end; only when the rules ask for paths */
 	char name[];      /* "" at the start of a phase */
 };
@@ -188,14 +192,22 @@ static void frame_unref(struct frame *frame)
 	}
 }
 
+/* Nobody here wants the descriptor any more; but perhaps who reads the files. */
+static void frame_close(struct phase *phase, struct frame *frame)
+{
+	struct reach_kept *kept = phase->walk->kept;
+	if (kept && frame->holds_files && reach_keep(kept, (struct dir_id){ frame->id }, frame->fd))
+		frame->fd = -1;
+	close_fd(&frame->fd);
+	__atomic_sub_fetch(&phase->open, 1, __ATOMIC_RELAXED);
+}
+
 /* One fewer wants the descriptor. */
 static void frame_release(struct phase *phase, struct frame *frame)
 {
 	while (frame && __atomic_sub_fetch(&frame->pending, 1, __ATOMIC_ACQ_REL) == 0) {
-		if (frame->fd >= 0) {
-			close_fd(&frame->fd);
-			__atomic_sub_fetch(&phase->open, 1, __ATOMIC_RELAXED);
-		}
+		if (frame->fd >= 0)
+			frame_close(phase, frame);
 		frame = frame->anchor; /* an ancestor, so it outlives us */
 	}
 }
@@ -291,7 +303,7 @@ static struct batch *batch_get(struct phase *phase)
 		batch = malloc(sizeof(*batch));
 	if (batch) {
 		batch->next = NULL;
-		batch->count = batch->text_used = 0;
+		batch->count = batch->stamps_used = batch->text_used = 0;
 	}
 	return batch;
 }
@@ -328,6 +340,15 @@ static struct found *batch_add(struct walker *walker, enum found_kind kind, uint
 	found->length = (uint32_t)length;
 	memcpy(batch->text + batch->text_used, name, length);
 	batch->text_used += length;
+	return found;
+}
+
+static struct found *batch_add_stamped(struct walker *walker, enum found_kind kind, uint32_t dir, const char *name,
+				       size_t length, const struct stamp *stamp)
+{
+	struct found *found = batch_add(walker, kind, dir, name, length);
+	if (found)
+		walker->batch->stamps[walker->batch->stamps_used++] = *stamp;
 	return found;
 }
 
@@ -396,10 +417,8 @@ static void found_stamp(struct reading *reading, const struct dir_entry *entry, 
 		text_free(&text);
 		return;
 	}
-	struct found *found =
-		batch_add(reading->walker, FOUND_FILE, reading->frame->id, entry->name, entry->length);
-	if (found)
-		found->stamp = *stamp;
+	reading->frame->holds_files = true;
+	batch_add_stamped(reading->walker, FOUND_FILE, reading->frame->id, entry->name, entry->length, stamp);
 }
 
 /* A regular file, or an entry whose type the file system does not say. */
@@ -591,11 +610,11 @@ static struct frame *open_entry(struct walker *walker, struct entry *entry)
 	frame->stamp = stamp;
 	frame->fd = steal_fd(&fd);
 	__atomic_add_fetch(&phase->open, 1, __ATOMIC_RELAXED);
-	struct found *found = batch_add(walker, FOUND_DIR, frame->id, entry->name, strlen(entry->name));
+	struct found *found =
+		batch_add_stamped(walker, FOUND_DIR, frame->id, entry->name, strlen(entry->name), &stamp);
 	if (found) {
 		found->parent = parent->id;
 		found->root = parent->root;
-		found->stamp = stamp;
 	}
 	return frame;
 }
@@ -654,7 +673,8 @@ static void walker_run(struct phase *phase)
 
 /* ---- the owner ---- */
 
-static int take_found(struct phase *phase, struct seen *seen, const struct batch *batch, const struct found *found)
+static int take_found(struct phase *phase, struct seen *seen, const struct batch *batch, const struct found *found,
+		      const struct stamp *stamp)
 {
 	struct walk *walk = phase->walk;
 	const char *name = batch->text + found->text;
@@ -666,7 +686,7 @@ static int take_found(struct phase *phase, struct seen *seen, const struct batch
 	case FOUND_DIR:
 		walk->dirs++;
 		return catalog_set_dir(walk->catalog, dir, (struct dir_id){ found->parent }, found->root, name,
-				       found->length, &found->stamp, phase->domain);
+				       found->length, stamp, phase->domain);
 	case FOUND_TEMP: {
 		struct walk_temp temp = { .dir = dir };
 		r = arena_add(&walk->catalog->names, name, found->length, &temp.name);
@@ -679,10 +699,22 @@ static int take_found(struct phase *phase, struct seen *seen, const struct batch
 		break;
 	}
 	walk->files++;
-	r = catalog_add_file(walk->catalog, dir, name, found->length, &found->stamp, phase->domain, &inode, &fresh);
-	if (!r && fresh && found->stamp.links > 1)
-		r = seen_add(seen, phase->domain, found->stamp.ino, inode);
-	return !r && fresh ? walk->fresh(walk->ctx, inode, &found->stamp) : r;
+	r = catalog_add_file(walk->catalog, dir, name, found->length, stamp, phase->domain, &inode, &fresh);
+	if (!r && fresh && stamp->links > 1)
+		r = seen_add(seen, phase->domain, stamp->ino, inode);
+	return !r && fresh ? walk->fresh(walk->ctx, inode, stamp) : r;
+}
+
+static int take_batch(struct phase *phase, struct seen *seen, const struct batch *batch)
+{
+	const struct stamp *stamp = batch->stamps;
+	int r = tell_stopped(phase->walk->tell) ? -ECANCELED : 0;
+	for (size_t i = 0; i < batch->count && !r && !ended(phase); i++) {
+		const struct found *found = &batch->found[i];
+		r = take_found(phase, seen, batch, found, stamp);
+		stamp += found->kind == FOUND_DIR || found->kind == FOUND_FILE;
+	}
+	return r;
 }
 
 static struct batch *next_batch(struct phase *phase)
@@ -715,10 +747,8 @@ static void own_batches(struct phase *phase, struct seen *seen)
 	struct batch *batch;
 	int64_t told = sys->now();
 	while ((batch = next_batch(phase))) {
-		int r = tell_stopped(phase->walk->tell) ? -ECANCELED : 0;
 		look_at_clock(phase);
-		for (size_t i = 0; i < batch->count && !r && !ended(phase); i++)
-			r = take_found(phase, seen, batch, &batch->found[i]);
+		int r = take_batch(phase, seen, batch);
 		if (r)
 			end(phase, r);
 		pthread_mutex_lock(&phase->mutex);
@@ -754,6 +784,8 @@ static void phase_run(struct phase *phase, struct seen *seen)
 	pthread_mutex_unlock(&phase->mutex);
 	if (!started)
 		walker_run(phase);
+	else if (phase->walk->kept)
+		reach_kept_expect(phase->walk->kept);
 	own_batches(phase, seen);
 	pool_end(&pool);
 	tell_how_far(phase->walk);
@@ -772,9 +804,17 @@ struct journey {
 	VEC(uint64_t) devs;             /* walked so far */
 };
 
-static unsigned walker_count(const struct walk *walk, size_t *ret_max_open)
+/* Those that will be kept open have theirs besides. */
+static unsigned descriptors_to_use(const struct journey *journey)
 {
-	unsigned descriptors = sys_descriptors();
+	const struct reach_kept *kept = journey->walk->kept;
+	return kept ? kept->others : sys_descriptors();
+}
+
+static unsigned walker_count(const struct journey *journey, size_t *ret_max_open)
+{
+	const struct walk *walk = journey->walk;
+	unsigned descriptors = descriptors_to_use(journey);
 	unsigned wanted = walk->options->threads ? walk->options->threads : WALKERS;
 	unsigned most = descriptors / (2 * FD_WALKER);
 	unsigned count = wanted < most ? wanted : most;
@@ -859,7 +899,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	struct stamp *visited = NULL;
 	phase.error = gather_visited(journey, facts->dev, &visited, &phase.visited_count);
 	phase.visited = visited;
-	phase.walkers = phase.active = walker_count(journey->walk, &phase.max_open);
+	phase.walkers = phase.active = walker_count(journey, &phase.max_open);
 	phase.most = phase.walkers + BATCHES;
 	for (struct entry *e = starts; e; e = e->next)
 		phase.open++;
@@ -1116,7 +1156,9 @@ static int walk_dir_roots(struct journey *journey)
 int walk_run(struct walk *walk)
 {
 	struct journey journey = { .walk = walk };
-	int r = walk_file_roots(&journey);
+	int r = walk->kept ? reach_kept_init(walk->kept) : 0;
+	if (!r)
+		r = walk_file_roots(&journey);
 	journey.first_walked = journey.next_id;
 	if (!r && walk->options->max_depth)
 		r = walk_dir_roots(&journey);

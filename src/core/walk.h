@@ -11,6 +11,7 @@
 
 #include "catalog.h"
 #include "manners.h"
+#include "reach.h"
 #include "roots.h"
 #include "rule.h"
 #include "seen.h"
@@ -34,6 +35,7 @@ struct walk {
 	/* called on the calling thread for each inode that is new to the catalog; not 0 ends the walk */
 	int (*fresh)(void *ctx, struct inode_id inode, const struct stamp *stamp);
 	void *ctx;
+	struct reach_kept *kept; /* NULL, or directories with files stay open here, for the caller to free whatever is returned */
 	/* filled */
 	VEC(struct walk_temp) temps;
 	uint64_t files, dirs; /* names that passed the selection; directories entered */

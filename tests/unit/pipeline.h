@@ -28,6 +28,7 @@ struct pipeline {
 	struct roots roots;
 	struct bucket_table buckets;
 	struct walk walk;
+	struct reach_kept kept; /* used when walk.kept leads here */
 	struct digest_key key;
 	struct sift sift;
 	uint32_t fresh; /* inodes the walk called new */
@@ -96,12 +97,14 @@ static inline int pipeline_sift(struct pipeline *pipeline)
 	pipeline->sift.tell = &pipeline->tell;
 	pipeline->sift.options = &pipeline->options;
 	pipeline->sift.key = &pipeline->key;
+	pipeline->sift.kept = pipeline->walk.kept;
 	return sift_run(&pipeline->sift, &pipeline->buckets);
 }
 
 static inline void pipeline_end(struct pipeline *pipeline)
 {
 	sift_free(&pipeline->sift);
+	reach_kept_free(&pipeline->kept);
 	vec_free(&pipeline->walk.temps);
 	bucket_free(&pipeline->buckets);
 	roots_free(&pipeline->roots);

@@ -639,6 +639,49 @@ START_TEST(progress_never_goes_back)
 }
 END_TEST
 
+/* ---- directories that are open already ---- */
+
+static struct sys_calls counting;
+static unsigned dirs_opened; /* atomic */
+
+static int openat2_counted(int dirfd, const char *path, const struct open_how *how)
+{
+	__atomic_add_fetch(&dirs_opened, 1, __ATOMIC_RELAXED);
+	return sys_kernel.openat2(dirfd, path, how);
+}
+
+/* What the walk left open is not opened again; the result is that without, and nothing stays open. */
+START_TEST(directories_left_open_serve_the_readers)
+{
+	static struct naive naive;
+	unsigned before = scratch_descriptors();
+	draw_state = 23;
+	draw_files(300);
+	for (uint32_t i = 0; i < file_count; i++)
+		files[i].xattr = 0;
+	write_files();
+	classify_naively(&naive, false);
+	counting = sys_kernel;
+	counting.openat2 = openat2_counted;
+	for (unsigned kept = 0; kept < 2; kept++) {
+		again();
+		pipeline.options.min_size = 0;
+		pipeline.walk.kept = kept ? &pipeline.kept : NULL;
+		ck_assert_int_eq(pipeline_find(&pipeline), 0);
+		sys_replace(&counting);
+		dirs_opened = 0;
+		ck_assert_int_eq(pipeline_sift(&pipeline), 0);
+		sys_replace(NULL);
+		ck_assert_int_eq(dirs_opened > 0, !kept);
+		compare_classes(&naive);
+	}
+	ck_assert_uint_gt(scratch_descriptors(), before);
+	reach_kept_free(&pipeline.kept);
+	ck_assert_uint_eq(scratch_descriptors(), before);
+	free_files();
+}
+END_TEST
+
 /* ---- little of everything ---- */
 
 START_TEST(threads_that_cannot_be_had_are_done_without)
@@ -688,6 +731,7 @@ int main(void)
 		unreadable_attributes_are_told,
 		stop_ends_it,
 		progress_never_goes_back,
+		directories_left_open_serve_the_readers,
 		threads_that_cannot_be_had_are_done_without,
 		few_descriptors_are_enough,
 	};
