@@ -22,16 +22,51 @@ struct crew {
 	pthread_mutex_t mutex;
 	pthread_cond_t gone;
 	unsigned running, readers;
+	struct order_reader *reading; /* all that run */
 	struct pool pools[CREWS]; /* each doubling is one */
 	unsigned pool_count;
 };
 
+/* With the mutex held. */
+static void join_in(struct crew *crew, struct order_reader *me)
+{
+	*me = (struct order_reader){ .order = crew->order, .next = crew->reading, .link = &crew->reading };
+	if (me->next)
+		me->next->link = &me->next;
+	crew->reading = me;
+}
+
+static void leave(struct order_reader *me)
+{
+	*me->link = me->next;
+	if (me->next)
+		me->next->link = me->link;
+	me->order->finished += me->finished;
+	me->order->work += me->work;
+}
+
+/* What all have done so far. */
+static void sum_up(const struct crew *crew, struct order_tick *tick)
+{
+	tick->all_files = crew->order->finished;
+	tick->work = crew->order->work;
+	for (const struct order_reader *each = crew->reading; each; each = each->next) {
+		tick->all_files += __atomic_load_n(&each->finished, __ATOMIC_RELAXED);
+		tick->work += __atomic_load_n(&each->work, __ATOMIC_RELAXED);
+	}
+}
+
 static void reader(void *ctx, unsigned worker)
 {
 	struct crew *crew = ctx;
+	struct order_reader me;
 	(void)worker;
-	crew->order->read(crew->order->ctx, crew->order);
 	pthread_mutex_lock(&crew->mutex);
+	join_in(crew, &me);
+	pthread_mutex_unlock(&crew->mutex);
+	crew->order->read(crew->order->ctx, &me);
+	pthread_mutex_lock(&crew->mutex);
+	leave(&me);
 	crew->running--;
 	pthread_cond_signal(&crew->gone);
 	pthread_mutex_unlock(&crew->mutex);
@@ -156,10 +191,9 @@ static void steer(struct crew *crew)
 		uint64_t switches_now = sys_switches();
 		struct order_tick tick = {
 			.switches = switches_now - switches,
-			.all_files = __atomic_load_n(&order->finished, __ATOMIC_RELAXED),
-			.work = __atomic_load_n(&order->work, __ATOMIC_RELAXED),
 			.leaving = __atomic_load_n(&order->surplus, __ATOMIC_RELAXED),
 		};
+		sum_up(crew, &tick);
 		tick.files = tick.all_files - files;
 		if (!order->fixed) {
 			order_decide(&rule, &tick);
@@ -173,6 +207,14 @@ static void steer(struct crew *crew)
 			pthread_mutex_lock(&crew->mutex);
 		}
 	}
+}
+
+static void read_alone(struct crew *crew)
+{
+	struct order_reader me;
+	join_in(crew, &me);
+	crew->order->read(crew->order->ctx, &me);
+	leave(&me);
 }
 
 unsigned order_run(struct order *order)
@@ -191,7 +233,7 @@ unsigned order_run(struct order *order)
 	steer(&crew);
 	pthread_mutex_unlock(&crew.mutex);
 	if (alone) /* no thread could be had */
-		order->read(order->ctx, order);
+		read_alone(&crew);
 
 	for (unsigned i = 0; i < crew.pool_count; i++)
 		pool_end(&crew.pools[i]);

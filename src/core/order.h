@@ -17,16 +17,25 @@
 
 #include "../base/base.h"
 
+struct order_reader;
+
 struct order {
 	unsigned fixed;  /* this many readers and no other number; 0: find it */
 	unsigned first;  /* begin with this many, known from similar work just before; 0: with few */
 	unsigned most;   /* never more than this */
-	void (*read)(void *ctx, struct order *order); /* a reader: takes work until there is none */
+	void (*read)(void *ctx, struct order_reader *me); /* a reader: takes work until there is none */
 	void *ctx;
 	void (*tick)(void *ctx); /* NULL, or called now and then on the calling thread */
-	uint64_t finished; /* atomic: files */
-	uint64_t work;     /* atomic: bytes, and for each file as many as cost what an opening costs */
+	uint64_t finished; /* by those that have left: files */
+	uint64_t work;     /* by those: bytes, and for each file as many as cost what an opening costs */
 	unsigned surplus;  /* atomic: readers that are to leave */
+};
+
+/* Each counts for itself, so that warm readers, who finish a file in microseconds, do not meet in one cache line. */
+struct order_reader {
+	struct order *order;
+	uint64_t finished, work; /* written by the reader alone; read by others */
+	struct order_reader *next, **link;
 };
 
 /* What is seen every 10 ms. */
@@ -57,22 +66,22 @@ void order_decide(struct order_rule *rule, const struct order_tick *tick);
 unsigned order_run(struct order *order);
 
 /* Asked by a reader between two files: false when it is one too many, and leaves. */
-static inline bool order_stay(struct order *order)
+static inline bool order_stay(struct order_reader *me)
 {
-	unsigned surplus = __atomic_load_n(&order->surplus, __ATOMIC_RELAXED);
+	unsigned *count = &me->order->surplus, surplus = __atomic_load_n(count, __ATOMIC_RELAXED);
 	while (surplus)
-		if (__atomic_compare_exchange_n(&order->surplus, &surplus, surplus - 1, true, __ATOMIC_RELAXED,
+		if (__atomic_compare_exchange_n(count, &surplus, surplus - 1, true, __ATOMIC_RELAXED,
 						__ATOMIC_RELAXED))
 			return false;
 	return true;
 }
 
 /* Told by a reader after each file: the pace is judged by it, and readers that wait finish few in a tick. */
-static inline void order_finished(struct order *order, uint64_t files, uint64_t bytes)
+static inline void order_finished(struct order_reader *me, uint64_t files, uint64_t bytes)
 {
 	const uint64_t opening = 64 * 1024;
-	__atomic_add_fetch(&order->finished, files, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&order->work, files * opening + bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&me->finished, me->finished + files, __ATOMIC_RELAXED);
+	__atomic_store_n(&me->work, me->work + files * opening + bytes, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -361,7 +361,7 @@ static bool going_on(struct sifting *sifting)
 	return !__atomic_load_n(&sifting->error, __ATOMIC_RELAXED);
 }
 
-static void read_items(void *ctx, struct order *order)
+static void read_items(void *ctx, struct order_reader *me)
 {
 	struct sifting *sifting = ctx;
 	struct reader reader = {
@@ -382,11 +382,12 @@ static void read_items(void *ctx, struct order *order)
 		if (from >= to)
 			break;
 		for (size_t i = from; i < to; i++) {
+			uint64_t before = reader.bytes;
 			read_item(&reader, &sifting->items[i]);
-			order_finished(order, 1, reader.bytes);
-			__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
-			reader.bytes = 0;
+			order_finished(me, 1, reader.bytes - before);
 		}
+		__atomic_add_fetch(&sifting->bytes_read, reader.bytes, __ATOMIC_RELAXED);
+		reader.bytes = 0;
 		__atomic_add_fetch(&sifting->done, to - from, __ATOMIC_RELAXED);
 	}
 	reach_free(&reader.reach);

@@ -171,13 +171,13 @@ struct pile {
 	size_t files, next, leavers;
 };
 
-static void read_files(void *ctx, struct order *order)
+static void read_files(void *ctx, struct order_reader *me)
 {
 	struct pile *pile = ctx;
-	while (order_stay(order)) {
+	while (order_stay(me)) {
 		if (__atomic_fetch_add(&pile->next, 1, __ATOMIC_RELAXED) >= pile->files)
 			return;
-		order_finished(order, 1, 4096);
+		order_finished(me, 1, 4096);
 	}
 	__atomic_fetch_add(&pile->leavers, 1, __ATOMIC_RELAXED);
 }
