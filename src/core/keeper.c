@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../base/own.h"
+#include "../base/sort.h"
 
 static int order_u64(uint64_t a, uint64_t b)
 {
@@ -235,6 +236,16 @@ static int assign_isolated(const struct catalog *catalog, const struct keeper_ru
 
 /* ---- in one line ---- */
 
+/* Mostly the first has room for all: then there is no line. */
+static bool fits_first(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
+		       size_t count, uint32_t first)
+{
+	uint64_t links = catalog_inode(catalog, members[first])->links;
+	for (uint32_t i = 0; i < count; i++)
+		links += i == first ? 0 : catalog_inode(catalog, members[i])->names;
+	return !rules->references && links <= rules->limit;
+}
+
 static int assign_in_line(const struct catalog *catalog, const struct keeper_rules *rules, const struct inode_id *members,
 			  size_t count, const uint32_t *order, uint32_t *ret_keeper)
 {
@@ -264,6 +275,11 @@ int keeper_assign(const struct catalog *catalog, const struct keeper_rules *rule
 	struct ordering ordering = { catalog, rules, members };
 	for (uint32_t i = 0; i < count; i++)
 		ret_order[i] = i;
-	qsort_r(ret_order, count, sizeof(*ret_order), order_members, &ordering);
+	sort(ret_order, count, sizeof(*ret_order), order_members, &ordering);
+	if (count && !rules->isolate && fits_first(catalog, rules, members, count, ret_order[0])) {
+		for (size_t i = 0; i < count; i++)
+			ret_keeper[i] = ret_order[0];
+		return 0;
+	}
 	return (rules->isolate ? assign_isolated : assign_in_line)(catalog, rules, members, count, ret_order, ret_keeper);
 }

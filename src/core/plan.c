@@ -12,12 +12,57 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/sort.h"
 #include "../sys/extent.h"
 #include "account.h"
 #include "journal.h"
 #include "keeper.h"
 #include "lock.h"
 #include "reach.h"
+
+/* A member of a class with all that the policy may ask of it. */
+struct candidate_file {
+	struct inode_id inode;
+	uint32_t xattrs;
+	uint32_t rank;    /* in path order, so that paths are compared once */
+	const struct catalog_meta *meta;
+	int64_t mtime;
+	const char *name; /* of its first path */
+	char *dir;        /* path from the root to its directory; only when respected; owned */
+};
+
+/* An inode on its way into the set of its keeper. Both are indices in path order. */
+struct placed {
+	uint32_t keeper, member;
+};
+
+/* A class at work. It stays with the plan, so that the next one, of perhaps a million, need not ask for memory again. */
+struct plan_class {
+	struct dlk_plan *plan;
+	VEC(struct candidate_file) files;
+	/* groups of equal policy: where each begins in files, and who stays of it */
+	VEC(size_t) begins;
+	VEC(struct inode_id) keepers;
+	/* one group: its inodes, as keeper_assign() wants them and as it answers */
+	VEC(struct inode_id) inodes;
+	VEC(uint32_t) order;
+	VEC(uint32_t) keeper_of;
+	VEC(struct placed) placed;
+};
+
+static void class_free(struct plan_class *class)
+{
+	if (!class)
+		return;
+	vec_free(&class->files);
+	vec_free(&class->begins);
+	vec_free(&class->keepers);
+	vec_free(&class->inodes);
+	vec_free(&class->order);
+	vec_free(&class->keeper_of);
+	vec_free(&class->placed);
+	free(class);
+}
 
 /* ---- making and freeing ---- */
 
@@ -67,6 +112,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 	roots_free(&plan->roots);
 	vec_free(&plan->members);
 	vec_free(&plan->sets);
+	class_free(plan->class);
 	vec_free(&plan->shared);
 	vec_free(&plan->shared_later);
 	free(plan->fates);
@@ -131,22 +177,6 @@ int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count)
 	return r;
 }
 
-/* A member of a class with all that the policy may ask of it. */
-struct candidate_file {
-	struct inode_id inode;
-	uint32_t xattrs;
-	uint32_t rank;    /* in path order, so that paths are compared once */
-	const struct catalog_meta *meta;
-	int64_t mtime;
-	const char *name; /* of its first path */
-	char *dir;        /* path from the root to its directory; only when respected; owned */
-};
-
-struct class {
-	struct dlk_plan *plan;
-	VEC(struct candidate_file) files;
-};
-
 static struct path_id first_path(const struct catalog *catalog, struct inode_id inode)
 {
 	return (struct path_id){ catalog_inode(catalog, inode)->first_path };
@@ -174,7 +204,7 @@ static char *dir_from_root(const struct catalog *catalog, struct path_id path)
 	return relative;
 }
 
-static int take_member(struct class *class, const struct sift_member *member)
+static int take_member(struct plan_class *class, const struct sift_member *member)
 {
 	struct catalog *catalog = &class->plan->catalog;
 	const struct catalog_inode *inode = catalog_inode(catalog, member->inode);
@@ -206,7 +236,7 @@ static int order_files(const void *a, const void *b, void *ctx)
 }
 
 /* Members that nobody could change or link to, or on a read-only mount. They are told in path order. */
-static void put_aside(struct class *class)
+static void put_aside(struct plan_class *class)
 {
 	struct dlk_plan *plan = class->plan;
 	size_t kept = 0;
@@ -273,7 +303,7 @@ static int order_by_policy(const void *a, const void *b, void *ctx)
 }
 
 /* Brings groups of equal policy together. Usually there is one group, in order as it is. */
-static void order_groups(struct class *class)
+static void order_groups(struct plan_class *class)
 {
 	const struct dlk_plan *plan = class->plan;
 	struct candidate_file *files = class->files.at;
@@ -302,15 +332,11 @@ static void plan_names(struct dlk_plan *plan, struct inode_id id)
 		plan->fates[at] = DLK_FATE_PLANNED;
 }
 
-/* An inode on its way into the set of its keeper. Both are indices in path order. */
-struct placed {
-	uint32_t keeper, member;
-};
-
 /* Set by set: the keeper, then its targets in path order. */
-static int order_placed(const void *a, const void *b)
+static int order_placed(const void *a, const void *b, void *ctx)
 {
 	const struct placed *x = a, *y = b;
+	(void)ctx;
 	if (x->keeper != y->keeper)
 		return x->keeper < y->keeper ? -1 : 1;
 	bool x_stays = x->member == x->keeper, y_stays = y->member == y->keeper;
@@ -332,7 +358,7 @@ static int add_set(struct dlk_plan *plan, const struct inode_id *inodes, const s
 static int add_sets(struct dlk_plan *plan, const struct inode_id *inodes, struct placed *placed, size_t count)
 {
 	int r = 0;
-	qsort(placed, count, sizeof(*placed), order_placed);
+	sort(placed, count, sizeof(*placed), order_placed, NULL);
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && placed[to].keeper == placed[from].keeper;)
 			to++;
@@ -343,14 +369,15 @@ static int add_sets(struct dlk_plan *plan, const struct inode_id *inodes, struct
 }
 
 /* Files that agree in content and policy, in path order. *ret_keeper: who stays of them all. */
-static int add_group(struct dlk_plan *plan, const struct candidate_file *files, size_t count, struct inode_id *ret_keeper)
+static int add_group(struct plan_class *class, const struct candidate_file *files, size_t count, struct inode_id *ret_keeper)
 {
-	own_free struct inode_id *inodes = malloc(count * sizeof(*inodes));
-	own_free uint32_t *order = malloc(count * sizeof(*order));
-	own_free uint32_t *keepers = malloc(count * sizeof(*keepers));
-	own_free struct placed *placed = malloc(count * sizeof(*placed));
-	if (!inodes || !order || !keepers || !placed)
+	struct dlk_plan *plan = class->plan;
+	if (vec_reserve(&class->inodes, count) || vec_reserve(&class->order, count) || vec_reserve(&class->keeper_of, count) ||
+	    vec_reserve(&class->placed, count))
 		return -ENOMEM;
+	struct inode_id *inodes = class->inodes.at;
+	uint32_t *order = class->order.at, *keepers = class->keeper_of.at;
+	struct placed *placed = class->placed.at;
 	for (size_t i = 0; i < count; i++)
 		inodes[i] = files[i].inode;
 	struct keeper_rules rules = {
@@ -384,15 +411,15 @@ static void count_apart(struct dlk_plan *plan, const struct candidate_file *file
 		apart->bytes += inode->blocks * 512;
 }
 
-static int add_groups(struct class *class)
+static int add_groups(struct plan_class *class)
 {
 	struct dlk_plan *plan = class->plan;
 	struct candidate_file *files = class->files.at;
 	size_t count = class->files.count, main = 0, main_size = 0;
-	own_free size_t *begins = malloc((count + 1) * sizeof(*begins));
-	own_free struct inode_id *keepers = malloc((count + 1) * sizeof(*keepers));
 	size_t groups = 0;
-	int r = begins && keepers ? 0 : -ENOMEM;
+	int r = vec_reserve(&class->begins, count) || vec_reserve(&class->keepers, count) ? -ENOMEM : 0;
+	size_t *begins = class->begins.at;
+	struct inode_id *keepers = class->keepers.at;
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && !differs(&files[from], &files[to], plan->options.respect);)
 			to++;
@@ -403,7 +430,7 @@ static int add_groups(struct class *class)
 		begins[groups] = from;
 		keepers[groups] = files[from].inode;
 		if (to - from > 1)
-			r = add_group(plan, files + from, to - from, &keepers[groups]);
+			r = add_group(class, files + from, to - from, &keepers[groups]);
 		groups++;
 	}
 	for (size_t g = 0; g < groups && !r; g++) {
@@ -413,25 +440,35 @@ static int add_groups(struct class *class)
 	return r;
 }
 
+/* What the members of the class had of their own. */
+static void let_go(struct plan_class *class)
+{
+	for (size_t i = 0; class && i < class->files.count; i++)
+		free(class->files.at[i].dir);
+	if (class)
+		class->files.count = 0;
+}
+
 int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, size_t count, size_t *ret_first,
 		   size_t *ret_count)
 {
-	struct class class = { .plan = plan };
+	struct plan_class *class = plan->class ? plan->class : calloc(1, sizeof(*class));
 	size_t first = plan->sets.count;
-	int r = 0;
-	for (size_t i = 0; i < count && !r; i++)
-		r = take_member(&class, &members[i]);
-	if (!r) {
-		qsort_r(class.files.at, count, sizeof(*class.files.at), order_files, &plan->catalog);
-		for (uint32_t i = 0; i < count; i++)
-			class.files.at[i].rank = i;
-		put_aside(&class);
-		order_groups(&class);
-		r = class.files.count > 1 ? add_groups(&class) : 0;
+	int r = class ? 0 : -ENOMEM;
+	plan->class = class;
+	for (size_t i = 0; i < count && !r; i++) {
+		class->plan = plan;
+		r = take_member(class, &members[i]);
 	}
-	for (size_t i = 0; i < class.files.count; i++)
-		free(class.files.at[i].dir);
-	vec_free(&class.files);
+	if (!r) {
+		sort(class->files.at, count, sizeof(*class->files.at), order_files, &plan->catalog);
+		for (uint32_t i = 0; i < count; i++)
+			class->files.at[i].rank = i;
+		put_aside(class);
+		order_groups(class);
+		r = class->files.count > 1 ? add_groups(class) : 0;
+	}
+	let_go(class);
 	*ret_first = first;
 	*ret_count = plan->sets.count - first;
 	return r;

@@ -17,6 +17,7 @@
 
 struct lock;
 struct journal;
+struct plan_class;
 
 struct plan_set {
 	uint64_t first; /* in members: the keeper, then its targets in path order */
@@ -47,6 +48,7 @@ struct dlk_plan {
 	int64_t started, begun; /* by the calendar, and by the clock that only goes on */
 	VEC(struct inode_id) members;
 	VEC(struct plan_set) sets;
+	struct plan_class *class; /* plan_add_class's own, for the next */
 	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
 	VEC(struct plan_shared) shared_later; /* the same of undecided classes, as they are applied; then put to `shared` */
 	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
