@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/sort.h"
+
 void catalog_init(struct catalog *catalog)
 {
 	*catalog = (struct catalog){ 0 };
@@ -226,9 +228,15 @@ static int add_path(struct catalog *catalog, struct dir_id dir, const char *name
 	if (r)
 		return r;
 	struct catalog_inode *owner = catalog_inode(catalog, (struct inode_id){ inode });
-	*catalog_path(catalog, (struct path_id){ id }) = (struct catalog_path){ dir.v, handle, owner->first_path };
-	owner->first_path = id;
-	owner->names++;
+	struct catalog_path *path = catalog_path(catalog, (struct path_id){ id });
+	*path = (struct catalog_path){ dir.v, handle, owner->first_path };
+	if (owner->names++) { /* the name found first stays the first: it is read by that, together with its neighbours */
+		struct catalog_path *first = catalog_path(catalog, (struct path_id){ owner->first_path });
+		path->next = first->next;
+		first->next = id;
+	} else {
+		owner->first_path = id;
+	}
 	return 0;
 }
 
@@ -465,9 +473,26 @@ int catalog_path_order(const struct catalog *catalog, struct path_id a, struct p
 	return dir_x->rank < dir_y->rank ? -1 : 1;
 }
 
-static int compare_paths(const void *a, const void *b, void *catalog)
+/* A name with what mostly decides its place, fetched once: names of one inode lie far apart in memory. */
+struct placed_name {
+	uint32_t root, rank, last; /* of its directory */
+	struct path_id path;
+};
+
+static int order_names(const void *a, const void *b, void *catalog)
 {
-	return catalog_path_order(catalog, *(const struct path_id *)a, *(const struct path_id *)b);
+	const struct placed_name *x = a, *y = b;
+	bool apart = x->last < y->rank || y->last < x->rank;
+	if (x->root == y->root && apart)
+		return x->rank < y->rank ? -1 : 1;
+	return catalog_path_order(catalog, x->path, y->path);
+}
+
+static struct placed_name placed_name(const struct catalog *catalog, uint32_t path)
+{
+	const struct catalog_path *p = catalog_path(catalog, (struct path_id){ path });
+	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ p->dir });
+	return (struct placed_name){ dir->root, dir->rank, dir->last, { path } };
 }
 
 int catalog_sort_names(struct catalog *catalog, struct inode_id id)
@@ -475,17 +500,17 @@ int catalog_sort_names(struct catalog *catalog, struct inode_id id)
 	struct catalog_inode *inode = catalog_inode(catalog, id);
 	if (inode->names < 2)
 		return 0;
-	own_free struct path_id *paths = malloc(inode->names * sizeof(*paths));
-	if (!paths)
+	own_free struct placed_name *names = malloc(inode->names * sizeof(*names));
+	if (!names)
 		return -ENOMEM;
 	uint32_t count = 0;
 	for (uint32_t at = inode->first_path; at != ID_NONE;
 	     at = catalog_path(catalog, (struct path_id){ at })->next)
-		paths[count++].v = at;
-	assert(count == inode->names);
-	qsort_r(paths, count, sizeof(*paths), compare_paths, catalog);
+		names[count++] = placed_name(catalog, at);
+	assert(count == inode->names && catalog->ranked == catalog->dirs.count);
+	sort(names, count, sizeof(*names), order_names, catalog);
 	for (uint32_t i = 0; i < count; i++)
-		catalog_path(catalog, paths[i])->next = i + 1 < count ? paths[i + 1].v : (uint32_t)ID_NONE;
-	inode->first_path = paths[0].v;
+		catalog_path(catalog, names[i].path)->next = i + 1 < count ? names[i + 1].path.v : (uint32_t)ID_NONE;
+	inode->first_path = names[0].path.v;
 	return 0;
 }
