@@ -20,7 +20,7 @@
 
 enum {
 	READERS = 64,
-	STREAMS_LEAST = 4,   /* of large files */
+	STREAMS_LEAST = 16,  /* of large files */
 	IN_FLIGHT = 8 << 20, /* bytes of whole files being read at once, beyond that many */
 	TAKE_LEAST = 16,     /* items a reader takes at once; neighbours share a directory, which each reader opens for itself */
 	TAKE_MOST = 64,      /* of many */
