@@ -29,7 +29,10 @@
 enum {
 	TEMP_TRIES = 64,
 	PUT_BACK_ROUNDS = 100, /* each further round needs another program's rename at just that moment */
-	FRESH = 2,             /* s: coarsest time stamp of a file system we know, for step 3 */
+	/* Of ctimes, for step 3, in ms: the coarsest of a file system we know, and what is fine enough to rule that out. */
+	COARSE = 2000,
+	FINE = 10,
+	FRESH = 100,           /* for those that are fine: some ticks of the clock that stamps files */
 	RESCUE_WAIT = 1000,    /* ms to wait for a late opener to finish */
 };
 
@@ -89,7 +92,16 @@ static void tell_look_failed(struct replacer *replacer, const struct replace_pen
 /* ---- 3 sync ---- */
 
 /*
- * A keeper untouched since well before the file system was synced is on disk with it. Its ctime tells, which no program can set;
+ * How far a ctime may lie behind the change that it stands for. Time stamps are whole seconds on ext3, and on ext4 with small inodes,
+ * two on others; one that is no whole number of FINE was not rounded so.
+ */
+static int64_t lag(int64_t ctime)
+{
+	return (ctime % (FINE * NS_PER_MS) ? FRESH : COARSE) * NS_PER_MS;
+}
+
+/*
+ * A keeper untouched since before the file system was synced is on disk with it. Its ctime tells, which no program can set;
  * a younger one is synced by itself.
  */
 static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
@@ -98,7 +110,7 @@ static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
 		return 0;
 	if (keeper->unsynced) /* the kernel may have dropped what it could not write, and would say yes now (fsync(2)) */
 		return keeper->unsynced;
-	bool covered = replacer->synced != INT64_MIN && keeper->stamp.ctime < replacer->synced - FRESH * NS_PER_S;
+	bool covered = replacer->synced != INT64_MIN && keeper->stamp.ctime < replacer->synced - lag(keeper->stamp.ctime);
 	int r = covered ? 0 : sys->fdatasync(keeper->fd);
 	keeper->durable = !r;
 	keeper->unsynced = r;

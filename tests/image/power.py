@@ -345,7 +345,7 @@ def every_call(t, kind, every=1):
     """
     stops = copies = left = 0
     every = 1 if FULL else every
-    for neighbour, sets, age in ((True, 4, 0), (False, 4, 0), (True, 40, 2.5)):
+    for neighbour, sets, age in ((True, 4, 0), (False, 4, 0), (True, 40, 0.3)):
         disk = Disk(t, kind)
         plant = Plant(disk)
         plant.old(6)
@@ -369,7 +369,7 @@ def every_call(t, kind, every=1):
 
 def needs_sync(t, kind):
     """Without fdatasync, or without syncfs where that is used, something is lost: else every_call() shows nothing."""
-    for without, sets, age in (("fdatasync", 4, 0), ("syncfs", 40, 2.5)):
+    for without, sets, age in (("fdatasync", 4, 0), ("syncfs", 40, 0.3)):
         for _ in range(4):  # somebody else may sync the whole machine just then
             disk = Disk(t, kind)
             plant = Plant(disk)
