@@ -21,26 +21,6 @@
  *   NO_x ...      one protection less; explained where it is taken away, and in README.md
  *   REACH_x       fails on purpose when x happens: shows that the clean results are not empty
  */
-/*
- * replace.pml - the replacement of one name, against everybody else, in every order
- *
- * Two worlds run side by side. In the real one our runs work; in the other, the `want` world, they never existed.
- * Every actor (a writer, a saver, a deleter ...) does each of its steps in both worlds at once. When all is quiet the
- * two are compared name by name: whatever an actor did must be there as it would have been without us. So nobody has
- * to write down what "lost" means for each mix of actors, and the checker tries every order of all steps.
- *
- * One statement of a process is one kernel call; between any two of them anybody else may act. The steps of our run are
- * named as the functions of src/core that do them: lock, lease, prove, sync, stage, look, exchange, verify, grace,
- * probe, drop, account, undo, recover. README.md says what is modelled and what is not.
- *
- *   -DACTORS=A+B    these actors, each once (see the list below)     -DANY=N  and up to N more, whichever
- *   events       CRASH CRASH_TWICE RECOVERY SECOND_RUN POWERCUT STALL LONG_STOP
- *   the scene    E_LINK: the target has a second name E, which no run touches
- *   windows      COUNT_TWO_AT_ONCE COUNT_STALL COUNT_KEEPER_META: what user space cannot close counts as a loss, too
- *   removed      NO_LEASE NO_LOCK NO_SYNC NO_CLOCK NO_SECOND_LOOK NO_GRACE NO_GETLEASE NO_PROBE NO_STAMPS_AFTER ...
- *                one protection each, explained where it is removed and in README.md
- *   REACH_x      fails on purpose when x happens: shows that the clean results are not empty
- */
 
 /* ---- who takes part ----------------------------------------------------------------------------------------------- */
 
