@@ -95,6 +95,7 @@ bool cut_lost;       /* the power cut took a name's content */
 byte gap;            /* actors between path lookup and taking effect (a writer: write access) */
 byte halted;         /* those of them that are stopped for longer than any grace */
 byte through;        /* actors that came to the keeper through D */
+byte asks;           /* actors that wait in a lease */
 byte excused;        /* updates of actors that came through D just before an undo */
 bool late;           /* lease-break-time has passed since the clock was noted: who waits for a lease may take it */
 bool stalled;        /* ... did so once */
@@ -173,8 +174,11 @@ inline unlease(i)
 #define holds(i) ((leases[i] & me) && !breaking[i])
 #endif
 
-/* renameat2 RENAME_EXCHANGE of t and D; ctime of both moves. ENOENT when one of them is not there. */
-inline swap(t, ret_got, ret_gone)
+/*
+ * renameat2 RENAME_EXCHANGE of t and D; ctime of both moves. ENOENT when one of them is not there. `noticed`: actors that are not
+ * excused, since a look after the exchange shows them.
+ */
+inline swap(t, ret_got, ret_gone, noticed)
 {
 	d_step {
 		ret_got = name[t];
@@ -192,10 +196,10 @@ inline swap(t, ret_got, ret_gone)
 				/* Whoever came to the keeper through D writes to the wrong file from now on. */
 				linked = false;
 #ifndef COUNT_TWO_AT_ONCE
-				excused = excused | (by_d > 1 -> through : 0);
+				excused = excused | (by_d > 1 -> through & ~noticed : 0);
 #endif
 #ifndef COUNT_STALL
-				excused = excused | (late -> through : 0);
+				excused = excused | (late -> through & ~noticed : 0);
 #endif
 			:: else -> skip
 			fi
@@ -293,7 +297,7 @@ inline look()
 inline exchange()
 {
 	atomic {
-		swap(T, got, gone);
+		swap(T, got, gone, 0);
 #ifndef COUNT_KEEPER_META
 		shared = shared | (upd[KEEPER] & META & ~at_look);
 #endif
@@ -519,7 +523,7 @@ inline undo()
 		d_step { name[D] = put; name[T] = NONE; linked = false; excused = excused | (by_d > 1 -> through : 0) };
 		break;
 #endif
-		swap(T, got, gone);
+		swap(T, got, gone, 0);
 		rounds++;
 		reached(put_back_once);
 		if
@@ -536,6 +540,20 @@ inline undo()
 }
 
 /* ---- recover ------------------------------------------------------------------------------------------------------ */
+
+/* Two at once: what one did to D takes from another, who came to the keeper through D, the way back. */
+#ifdef COUNT_TWO_AT_ONCE
+#define excuse_unless(fine) skip
+#else
+#define excuse_unless(fine) excused = excused | (!(fine) && by_d > 1 -> through : 0)
+#endif
+
+/* The look at the lease after recovery's exchange. */
+#ifdef NO_LOOK_PUT_BACK
+#define asked_for(i) false
+#else
+#define asked_for(i) (!holds(i))
+#endif
 
 /*
  * T is something else than the target as it was: a save that the exchange caught, or the target with a write in it. It
@@ -559,11 +577,16 @@ inline exchange_back(t)
 	fi;
 	if
 	:: ok ->
-		swap(t, got, gone);
+		swap(t, got, gone, asks);
 		reached(recovered);
 		if
-		:: !gone && got == KEEPER -> ok = (nlink(KEEPER) > 1); drop_or_keep(t, ok)
-		:: !gone && got != KEEPER -> swap(t, got, gone); keep(t) /* another save: it belongs at D */
+		:: !gone && got == KEEPER && !asked_for(KEEPER) -> ok = (nlink(KEEPER) > 1); drop_or_keep(t, ok)
+		:: !gone && got == KEEPER && asked_for(KEEPER) ->
+			/* Somebody opened D and waits: they have what D was. In use. */
+			swap(t, got, gone, 0);
+			excuse_unless(!gone); /* moved away or deleted in just that moment */
+			verdict = NEXT_RUN
+		:: !gone && got != KEEPER -> swap(t, got, gone, 0); keep(t) /* another save: it belongs at D */
 		:: gone -> keep(t)
 		fi
 	:: !ok && verdict == OTHERWISE -> keep(t)
@@ -749,10 +772,10 @@ proctype writer(byte who; byte n)
 		:: d_step { i != NONE -> writers[i]++; gap = gap & ~who }
 		fi;
 		if
-		:: d_step { leases[i] != 0 -> breaking[i] = true };
+		:: d_step { leases[i] != 0 -> breaking[i] = true; asks = asks | who };
 			if
-			:: leases[i] == 0
-			:: d_step { late -> leases[i] = 0; breaking[i] = false }
+			:: d_step { leases[i] == 0 -> asks = asks & ~who }
+			:: d_step { late -> leases[i] = 0; breaking[i] = false; asks = asks & ~who }
 			fi
 		:: leases[i] == 0
 		fi;
