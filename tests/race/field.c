@@ -40,10 +40,17 @@ void fail(const char *format, ...)
 	_exit(1);
 }
 
-/* On a machine that stalls for some milliseconds a grace is over before anybody waits for it: the item is tried again. */
-static void miss(const char *moment)
+/*
+ * On a machine that stalls for some milliseconds a grace is over before anybody waits for it. What the other program was to do was
+ * not done then, so nothing that would be judged means anything: the item is tried again.
+ */
+static void end_if_missed(int result)
 {
-	printf("set-up: the moment never came: %s\n", moment);
+	const char *moment = hooks_missed();
+	if (!moment)
+		return;
+	printf("set-up: the moment never came: %s%s%s\n", moment, result ? "; the run ended with: " : "",
+	       result ? strerror(-result) : "");
 	fflush(stdout);
 	_exit(EXIT_MISSED);
 }
@@ -237,11 +244,12 @@ struct report run_all(void)
 	options.observe = observe;
 	options.observe_ctx = &report;
 	report.result = dlk_scan(&options, roots, 1, &plan);
-	if (report.result)
-		return report;
-	report.result = dlk_apply(plan);
-	report.tally = *dlk_plan_tally(plan);
-	dlk_plan_free(plan);
+	if (!report.result) {
+		report.result = dlk_apply(plan);
+		report.tally = *dlk_plan_tally(plan);
+		dlk_plan_free(plan);
+	}
+	end_if_missed(report.result);
 	return report;
 }
 
@@ -253,11 +261,13 @@ struct report run_pair(void)
 	report.result = dlk_replace_at(AT_FDCWD, KEEPER, AT_FDCWD, TARGET, 0, &replaced);
 	note_kept(&report, *replaced.kept ? replaced.kept : NULL);
 	report.tally.links_made = !report.result;
+	end_if_missed(report.result);
 	return report;
 }
 
 static void die(void *ctx UNUSED)
 {
+	end_if_missed(0);
 	_exit(0);
 }
 
@@ -272,6 +282,8 @@ void run_and_die(struct moment at)
 	}
 	int status;
 	must(waitpid(pid, &status, 0), "waitpid");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MISSED)
+		_exit(EXIT_MISSED); /* it has said which */
 	if (status)
 		fail("set-up: the run did not die at %s", at.name);
 }
@@ -327,9 +339,6 @@ static bool is_refusal(int r)
 
 void check_always(const struct report *first)
 {
-	const char *missed;
-	if (hooks_missed(&missed))
-		miss(missed);
 	bool pair = first->result && !first->tally.files_seen;
 	if (first->result && !(pair && is_refusal(first->result)))
 		fail("the run ended with an error: %s", strerror(-first->result));

@@ -57,6 +57,8 @@ struct report {
 	unsigned kept_count;
 };
 
+/* A run in which a moment of the hooks never came ends the case, before anybody judges it: it is tried again. */
+
 /* Scan and apply on root/, with what the hooks have. */
 struct report run_all(void);
 /* The public verb for one pair: keeper and target. */

@@ -12,7 +12,7 @@ struct hook {
 	struct moment at;
 	void (*act)(void *ctx);
 	void *ctx;
-	bool done;
+	bool maybe, done;
 };
 
 static struct {
@@ -149,10 +149,20 @@ void hooks_install(void)
 	sys_replace(&table);
 }
 
-void hooks_add(struct moment at, void (*act)(void *ctx), void *ctx)
+static void add(const struct hook *hook)
 {
 	if (state.count < HOOKS_MOST)
-		state.hooks[state.count++] = (struct hook){ .at = at, .act = act, .ctx = ctx };
+		state.hooks[state.count++] = *hook;
+}
+
+void hooks_add(struct moment at, void (*act)(void *ctx), void *ctx)
+{
+	add(&(struct hook){ .at = at, .act = act, .ctx = ctx });
+}
+
+void hooks_add_maybe(struct moment at, void (*act)(void *ctx), void *ctx)
+{
+	add(&(struct hook){ .at = at, .act = act, .ctx = ctx, .maybe = true });
 }
 
 void hooks_refuse(enum call call, int error)
@@ -189,14 +199,10 @@ const char *hooks_last_link(int *ret_dirfd)
 	return state.link;
 }
 
-unsigned hooks_missed(const char **ret_name)
+const char *hooks_missed(void)
 {
-	unsigned missed = 0;
-	for (size_t i = 0; i < state.count; i++) {
-		if (state.hooks[i].done)
-			continue;
-		*ret_name = state.hooks[i].at.name;
-		missed++;
-	}
-	return missed;
+	for (size_t i = 0; i < state.count; i++)
+		if (!state.hooks[i].done && !state.hooks[i].maybe)
+			return state.hooks[i].at.name;
+	return NULL;
 }

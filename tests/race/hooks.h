@@ -43,6 +43,9 @@ void hooks_install(void);
 /* `act` is called when the moment comes, once. It must use libc, not the table, and not hooks_count. */
 void hooks_add(struct moment at, void (*act)(void *ctx), void *ctx);
 
+/* The same for a moment that need not come. */
+void hooks_add_maybe(struct moment at, void (*act)(void *ctx), void *ctx);
+
 /* All calls of a kind fail with this error (negative) from now on. 0: no more. */
 void hooks_refuse(enum call call, int error);
 
@@ -58,7 +61,7 @@ unsigned hooks_count(enum call call);
 /* The name the last linkat was to make (known before the call), and its directory. "" when there was none. */
 const char *hooks_last_link(int *ret_dirfd);
 
-/* The number of things added whose moment never came, and the name of one of them. */
-unsigned hooks_missed(const char **ret_name);
+/* The first thing added whose moment should have come and never came, by its moment's name, or NULL. */
+const char *hooks_missed(void);
 
 #endif

@@ -181,9 +181,13 @@ struct running {
 	unsigned tries; /* before this one */
 };
 
-enum { TRIES = 3 };
+/*
+ * A grace of 4 ms is missed in one of twenty tries where six busy programs share two processors with us; a moment that no longer
+ * exists is missed each time.
+ */
+enum { TRIES = 8 };
 
-static unsigned passed, failed, skipped;
+static unsigned passed, failed, skipped, again;
 
 static void begin(struct running *running, const struct item *item)
 {
@@ -213,37 +217,56 @@ static void begin(struct running *running, const struct item *item)
 	exit(0); /* through exit, so that a sanitizer has its say */
 }
 
-static void finish(struct running *running)
+/* Waits for its end. Returns its status, and what it said. */
+static int end_of(struct running *running, char *said, size_t room)
 {
-	char said[4096];
 	size_t length = 0;
 	ssize_t n;
 	int status;
 	must(waitpid(running->pid, &status, 0), "waitpid");
 	kill(-running->pid, SIGKILL); /* actors that were never told */
-	while (length < sizeof(said) - 1 && (n = read(running->output, said + length, sizeof(said) - 1 - length)) > 0)
+	while (length < room - 1 && (n = read(running->output, said + length, room - 1 - length)) > 0)
 		length += (size_t)n;
 	said[length] = '\0';
 	close(running->output);
 	running->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MISSED && ++running->tries < TRIES) {
+	return status;
+}
+
+static bool exited(int status, int with)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == with;
+}
+
+static void tell_failure(const struct running *running, int status, const char *said)
+{
+	size_t length = strlen(said);
+	printf("FAILED  %s: %s%s", running->item->name, said, length && said[length - 1] == '\n' ? "" : "\n");
+	if (exited(status, EXIT_MISSED))
+		printf("in none of %u tries\n", running->tries);
+	if (WIFSIGNALED(status))
+		printf("ended by signal %d%s\n", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+}
+
+static void finish(struct running *running)
+{
+	char said[4096];
+	int status = end_of(running, said, sizeof(said));
+	while (exited(status, EXIT_MISSED) && ++running->tries < TRIES) {
+		again++;
 		begin(running, running->item);
-		finish(running);
-		return;
+		status = end_of(running, said, sizeof(said));
 	}
-	running->tries = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	if (exited(status, 0)) {
 		passed++;
-	} else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIP) {
+	} else if (exited(status, EXIT_SKIP)) {
 		skipped++;
 		printf("skipped %s: %s", running->item->name, said);
 	} else {
 		failed++;
-		printf("FAILED  %s: %s%s", running->item->name, said, length && said[length - 1] == '\n' ? "" : "\n");
-		if (WIFSIGNALED(status))
-			printf("ended by signal %d%s\n", WTERMSIG(status),
-			       WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+		tell_failure(running, status, said);
 	}
+	running->tries = 0;
 	fflush(stdout);
 }
 
@@ -325,6 +348,8 @@ int main(int argc, char **argv)
 	else
 		skip_stalls("lease-break-time may not be changed: needs root", argv + optind, argc - optind);
 	put_break_time_back();
+	if (again)
+		printf("%u tries whose moment did not come, made again\n", again);
 	printf("saboteur: %u passed, %u failed, %u skipped\n", passed, failed, skipped);
 	return failed ? 1 : 0;
 }
