@@ -242,8 +242,9 @@ END_TEST
 START_TEST(many_files_of_one_size)
 {
 	for (file_count = 0; file_count < FILES_MOST; file_count++) {
-		files[file_count] = (struct file){ .bytes = malloc(9), .size = 8 };
-		sprintf(files[file_count].bytes, "%08u", (unsigned)draw(FILES_MOST / 3));
+		char digits[16];
+		snprintf(digits, sizeof(digits), "%08u", (unsigned)draw(FILES_MOST / 3));
+		files[file_count] = (struct file){ .bytes = strdup(digits), .size = 8 };
 	}
 	write_files();
 	sift_all_ways();

@@ -403,7 +403,7 @@ START_TEST(dir_lists_every_entry_once)
 	enum { FILES = 3000 };
 	static char seen[FILES];
 	static _Alignas(uint64_t) char buffer[DIR_BUFFER];
-	char name[32], longest[256];
+	char name[40], longest[256];
 	struct mount_facts facts;
 	ck_assert_int_eq(mount_look(top, &facts), 0);
 	for (int i = 0; i < FILES; i++) {
@@ -996,8 +996,11 @@ START_TEST(xattrs_grow_to_the_kernels_limits)
 {
 	struct xattrs got;
 	char *list = malloc(60000);
-	for (int i = 0; i < 6000; i++)
-		snprintf(list + 10 * (size_t)i, 10, "user.%04d", i);
+	for (size_t i = 0; i < 6000; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "user.%04zu", i);
+		memcpy(list + 10 * i, name, 10);
+	}
 	use_xattrs(list, 60000, 0);
 	ck_assert_int_eq(xattrs_read(0, &got), 0);
 	ck_assert_uint_eq(list_room_seen, 65536);
@@ -1284,7 +1287,7 @@ START_TEST(beneath_dir_takes_long_paths_and_refuses_long_names)
 {
 	static char path[PATH_MAX + 10];
 	int at = dup(top), fd;
-	char *end = path;
+	size_t length = 0;
 	for (int i = 0; i < 15; i++) {
 		char name[256];
 		memset(name, 'd', 250);
@@ -1293,7 +1296,7 @@ START_TEST(beneath_dir_takes_long_paths_and_refuses_long_names)
 		int next = openat(at, name, O_RDONLY | O_CLOEXEC);
 		close(at);
 		at = next;
-		end += sprintf(end, "%s%s", i ? "/" : "", name);
+		length += (size_t)snprintf(path + length, sizeof(path) - length, "%s%s", i ? "/" : "", name);
 	}
 	close(at);
 	for (size_t kind = 0; kind < countof(openat2_kinds); kind++) {
