@@ -394,6 +394,19 @@ static int replace_path(struct worker *worker, struct proof *proof, struct path_
 }
 
 /*
+ * Whether the keeper may take all names of a target that are to be replaced. Others may have linked it since the scan; its stamp was
+ * looked at for the proof, and after each exchange.
+ */
+static bool fits(const struct dlk_plan *plan, const struct candidate *keeper, struct inode_id id)
+{
+	uint64_t names = 0;
+	uint32_t at = plan->options.max_links ? first_planned(plan, catalog_inode(&plan->catalog, id)->first_path) : ID_NONE;
+	for (; at != ID_NONE; at = first_planned(plan, catalog_path(&plan->catalog, (struct path_id){ at })->next))
+		names++;
+	return keeper->stamp.links + names <= plan->options.max_links || !names;
+}
+
+/*
  * All names of a proven target. -EMLINK: the keeper is full; names not begun stay as planned. -EXDEV: no link of the keeper can
  * be made there; all stay as planned.
  */
@@ -401,6 +414,8 @@ static int replace_target(struct worker *worker, struct inode_id id, struct proo
 {
 	struct dlk_plan *plan = worker->plan;
 	struct candidate *candidate = proof_target(proof);
+	if (!fits(plan, proof_keeper(proof), id))
+		return -EMLINK;
 	struct target *target = malloc(sizeof(*target));
 	if (!target)
 		return stop_all(worker->apply, -ENOMEM);

@@ -232,6 +232,13 @@ static void observe(void *ctx, const struct dlk_event *event)
 	}
 }
 
+static unsigned max_links;
+
+void field_max_links(unsigned links)
+{
+	max_links = links;
+}
+
 struct report run_all(void)
 {
 	static const char *const roots[] = { "root" };
@@ -241,6 +248,7 @@ struct report run_all(void)
 	dlk_options_init(&options);
 	options.will_apply = true;
 	options.threads = 1;
+	options.max_links = max_links;
 	options.observe = observe;
 	options.observe_ctx = &report;
 	report.result = dlk_scan(&options, roots, 1, &plan);

@@ -57,6 +57,9 @@ struct report {
 	unsigned kept_count;
 };
 
+/* The option of this name, for the runs that follow. */
+void field_max_links(unsigned links);
+
 /* A run in which a moment of the hooks never came ends the case, before anybody judges it: it is tried again. */
 
 /* Scan and apply on root/, with what the hooks have. */

@@ -481,6 +481,59 @@ static void story_keeper_chmod(void)
 	check_always(&report);
 }
 
+static nlink_t links_of(const char *path)
+{
+	struct stat now;
+	must(stat(path, &now), path);
+	return now.st_nlink;
+}
+
+static void act_link_keeper(void *ctx UNUSED)
+{
+	must(link(KEEPER, "elsewhere"), "link");
+}
+
+/* Others link the keeper, as cp -al does, between scan and apply: what would carry it over --max-links goes to another keeper. */
+static void story_keeper_linked_to_its_limit(void)
+{
+	field_make(SAME);
+	make_file("root/sub/name-2", "same", SAME);
+	make_file("root/sub/name-3", "same", SAME);
+	field_max_links(4);
+	hooks_install();
+	hooks_add(at_begin, act_link_keeper, NULL);
+	struct report report = run_all();
+	check(!report.result && !report.tally.errors, "the run ended with an error");
+	check(links_of(KEEPER) == 4, "the keeper has more links than it may have, or less");
+	check(report.tally.links_made == 2 && report.reasons[DLK_REASON_LINK_LIMIT] == 1, "not told as the limit of links");
+	check_always(&report);
+	check(links_of(KEEPER) == 4, "the keeper has more links after the next run");
+}
+
+static void act_link_keeper_twice(void *ctx)
+{
+	act_link_keeper(ctx);
+	must(link(KEEPER, "elsewhere-2"), "link");
+}
+
+/* There is room for one more: a file with two names does not move in part, but keeps for those behind it. */
+static void story_keeper_linked_another_keeps(void)
+{
+	field_make(SAME);
+	make_file("root/b", "same", SAME);
+	must(link("root/b", "root/b-2"), "link");
+	field_max_links(5);
+	must(link(KEEPER, "root/a-keeper-2"), "link"); /* as many as the other has, so that the older one keeps */
+	hooks_install();
+	hooks_add(at_begin, act_link_keeper_twice, NULL);
+	struct report report = run_all();
+	check(!report.result && !report.tally.errors, "the run ended with an error");
+	check(links_of(KEEPER) == 4 && links_of("root/b") == 3, "not linked to the other keeper");
+	check(report.tally.links_made == 1 && one_file("root/b", TARGET), "not linked to the other keeper");
+	check_always(&report);
+	check(links_of(KEEPER) == 4 && links_of("root/b") == 3, "other links after the next run");
+}
+
 /* A child that was forked meanwhile keeps our descriptors open, but not our leases: nobody waits for it. */
 static void act_fork(void *child)
 {
@@ -537,6 +590,8 @@ static const struct story stories[] = {
 	{ "keeper saved at verify", story_keeper_saved_verify, false },
 	{ "keeper saved at grace", story_keeper_saved_grace, false },
 	{ "keeper chmod at stage", story_keeper_chmod, false },
+	{ "keeper linked by others, to its limit", story_keeper_linked_to_its_limit, false },
+	{ "keeper linked by others, another keeps", story_keeper_linked_another_keeps, false },
 	{ "forked meanwhile", story_forked, false },
 	{ "keeper setxattr at stage", story_keeper_setxattr, false },
 	{ "keeper written at begin", story_keeper_written_begin, false },
