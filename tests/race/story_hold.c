@@ -230,6 +230,40 @@ static void story_stall_keeper(void)
 	check(!report.tally.links_made, "linked");
 }
 
+/* As before, and our link is moved away: the old file has the only copy of what belongs to it. */
+static void story_stall_keeper_move(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_in_place, KEEPER);
+	hooks_add(at_exchange, stop_here, writer);
+	hooks_add(at_verify, act_move, NULL);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(begins_with(KEEPER, WRITTEN), "a write to the keeper was lost");
+	check(!exists(TARGET), "a name that was moved away came back");
+	check(is_same("root/sub/moved") || (report.kept_count && is_same(report.kept[0])), "the target's bytes are gone");
+	check(!report.tally.links_made, "linked");
+}
+
+/* 7: nothing happened to the old file, but D was moved away; somebody looked it up before and opens it when it is about to go. */
+static void story_stall_move_open(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	hooks_add(at_look, actor_look, writer);
+	hooks_add(at_exchange, stop_here, NULL);
+	hooks_add(at_verify, act_move, NULL);
+	hooks_add(at_quiet, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(readable_somewhere(WRITTEN), "a write to the file that was moved away was lost");
+	check(report.reasons[DLK_REASON_KEPT_ASIDE] == 1, "not told");
+	check_always(&report);
+	check(readable_somewhere(WRITTEN), "a write was lost by the next run");
+}
+
 static void story_stall_compare(void)
 {
 	field_make(SAME);
@@ -254,7 +288,9 @@ static const struct story stories[] = {
 	{ "row 11: stall at reprobe", story_stall_reprobe, true },
 	{ "row 11: stall at reprobe, time put back", story_stall_time_put_back, true },
 	{ "stall at drop", story_stall_drop, true },
+	{ "row 7: stall at exchange, moved, the old file opened", story_stall_move_open, true },
 	{ "stall at exchange, keeper written", story_stall_keeper, true },
+	{ "stall at exchange, keeper written, target moved", story_stall_keeper_move, true },
 };
 
 const struct stories hold_stories = { stories, countof(stories) };

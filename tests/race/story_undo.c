@@ -2,6 +2,10 @@
 /* story_undo.c - an undo, and what others do in the middle of it */
 #include "story.h"
 
+#include <fcntl.h>
+#include <string.h>
+#include <sys/xattr.h>
+
 /* A writer that waits since before the exchange forces the undo; `deed` falls into it. */
 static struct report undo_with(struct moment at, void (*act)(void *ctx), struct moment second, void (*act2)(void *ctx))
 {
@@ -139,6 +143,72 @@ static void story_stale_between(void)
 	check(readable_somewhere(OTHER), "a write was lost by the next run");
 }
 
+/* ---- what is needed no more is what was proven, and nothing else ---- */
+
+/* D was moved away and T kept: what the mover has, or what was kept and told, has what another did to D. */
+static const char *kept_path(const struct report *report)
+{
+	return report->kept_count ? report->kept[0] : "none";
+}
+
+static bool has_colour(const char *path)
+{
+	char value[8];
+	return getxattr(path, "user.colour", value, sizeof(value)) == 4;
+}
+
+static bool has_mode(const char *path)
+{
+	struct stat now;
+	return !lstat(path, &now) && (now.st_mode & 07777) == 0600;
+}
+
+/* An attribute that the exchange hides from all stamps. */
+static void story_setxattr_move(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_setxattr, NULL);
+	hooks_add(at_grace, act_move, NULL);
+	struct report report = run_all();
+	check_moved();
+	check(has_colour("root/sub/moved") || has_colour(kept_path(&report)), "an attribute was lost with a moved name");
+	check_always(&report);
+}
+
+/*
+ * A chmod forces the undo; in it our link is moved away and another D made. The new D comes to T, goes back, and the old file comes
+ * out as it was put: not as it was proven.
+ */
+static void story_chmod_move_create(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_chmod, NULL);
+	hooks_add(at_undo, act_move_and_create, NULL);
+	struct report report = run_all();
+	check_recreated();
+	check(is_same("root/sub/moved"), "what was moved away is not what it was");
+	check(has_mode("root/sub/moved") || has_mode(kept_path(&report)), "a chmod was lost with a moved name");
+	check_always(&report);
+	check_recreated();
+}
+
+/* The same with a save instead of the chmod: it belongs to the name that was moved. */
+static void story_save_move_create(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	hooks_add(at_undo, act_move_and_create, NULL);
+	struct report report = run_all();
+	check_recreated();
+	check(begins_with("root/sub/moved", "saved") || begins_with(kept_path(&report), "saved"), "a save was lost with a moved name");
+	check_always(&report);
+	check_recreated();
+	check(readable_somewhere("saved"), "a save was lost by the next run");
+}
+
 static const struct story stories[] = {
 	{ "undo: save before it", story_verify_save, false },
 	{ "undo: save at its exchange", story_undo_save, false },
@@ -155,6 +225,9 @@ static const struct story stories[] = {
 	{ "row 5: undo, moved at its exchange", story_undo_move, false },
 	{ "row 6: undo, moved and created", story_verify_move_create, false },
 	{ "row 7: undo, a stale file looked up", story_stale_between, false },
+	{ "undo: setxattr, moved before it", story_setxattr_move, false },
+	{ "undo: chmod, moved and created at its exchange", story_chmod_move_create, false },
+	{ "undo: save, moved and created at its exchange", story_save_move_create, false },
 };
 
 const struct stories undo_stories = { stories, countof(stories) };
