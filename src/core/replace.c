@@ -204,15 +204,13 @@ static int look(struct replacer *replacer, struct replace_pending *p)
 /* Keeps what is in T under a name that people understand, and says so. */
 static void keep_aside(struct replace_pending *p, struct replace_outcome *outcome, char *ret_name, size_t room)
 {
-	for (unsigned i = 0; i < TEMP_TRIES; i++) {
+	int r = -EEXIST;
+	for (unsigned i = 0; i < TEMP_TRIES && r == -EEXIST; i++) {
 		snprintf(ret_name, room, "%.200s.dedupe-link-kept-%u", p->place.name, i);
-		int r = swap_aside(p->place.dirfd, p->temp, ret_name);
-		if (r == -EEXIST)
-			continue;
-		if (r)
-			snprintf(ret_name, room, "%s", p->temp); /* it stays where it is; recovery looks at it again */
-		break;
+		r = swap_aside(p->place.dirfd, p->temp, ret_name);
 	}
+	if (r)
+		snprintf(ret_name, room, "%s", p->temp); /* it stays where it is; recovery looks at it again */
 	outcome->kept = ret_name;
 	outcome->kept_reason = DLK_REASON_KEPT_ASIDE;
 }
@@ -375,14 +373,13 @@ static void rescue(struct replace_pending *p, struct replace_outcome *outcome, c
 		lease_drop(&lease);
 	if (!r && !stamp_fd(target->fd, &now) && stamp_same_version(&now, &target->stamp))
 		return; /* opened, but not written */
-	for (unsigned i = 0; i < TEMP_TRIES; i++) {
+	r = -EEXIST;
+	for (unsigned i = 0; i < TEMP_TRIES && r == -EEXIST; i++) {
 		snprintf(name, room, "%.200s.dedupe-link-rescued-%u", p->place.name, i);
 		r = swap_rescue(target->fd, target->holes_true, p->place.dirfd, name);
-		if (r != -EEXIST)
-			break;
 	}
 	outcome->error = r;
-	outcome->kept = name;
+	outcome->kept = r ? NULL : name;
 	outcome->kept_reason = DLK_REASON_LATE_OPENER;
 }
 

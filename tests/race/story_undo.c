@@ -3,6 +3,7 @@
 #include "story.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -143,6 +144,24 @@ static void story_stale_between(void)
 	check(readable_somewhere(OTHER), "a write was lost by the next run");
 }
 
+/* All names for what is kept are taken: it stays where it is, and that name is told, not somebody else's. */
+static void story_no_name_to_keep(void)
+{
+	field_make(SAME);
+	for (int i = 0; i < 100; i++) {
+		char path[64];
+		snprintf(path, sizeof(path), TARGET ".dedupe-link-kept-%d", i);
+		make_file(path, "a stranger's", 12);
+	}
+	hooks_install();
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add(at_exchange, actor_go, writer);
+	hooks_add(at_verify, act_move, NULL);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(report.kept_count == 1 && begins_with(report.kept[0], WRITTEN), "another name was told than what was kept has");
+}
+
 /* ---- what is needed no more is what was proven, and nothing else ---- */
 
 /* D was moved away and T kept: what the mover has, or what was kept and told, has what another did to D. */
@@ -225,6 +244,7 @@ static const struct story stories[] = {
 	{ "row 5: undo, moved at its exchange", story_undo_move, false },
 	{ "row 6: undo, moved and created", story_verify_move_create, false },
 	{ "row 7: undo, a stale file looked up", story_stale_between, false },
+	{ "undo: no name left to keep it under", story_no_name_to_keep, false },
 	{ "undo: setxattr, moved before it", story_setxattr_move, false },
 	{ "undo: chmod, moved and created at its exchange", story_chmod_move_create, false },
 	{ "undo: save, moved and created at its exchange", story_save_move_create, false },

@@ -243,6 +243,30 @@ static void story_late_other_name(void)
 	check_always(&report);
 }
 
+static int no_room(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return flags & O_CREAT ? -ENOSPC : sys_kernel.openat(dirfd, path, flags, mode);
+}
+
+/* No room for a copy of what a late opener wrote: that is an error, and no name is told that is not there. */
+static void story_late_no_room(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	struct sys_calls table = *sys;
+	table.openat = no_room;
+	sys_replace(&table);
+	hooks_add(at_exchange, actor_look, writer);
+	hooks_add(at_drop, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(report.tally.errors == 1 && report.error == ENOSPC, "not told as an error");
+	for (unsigned i = 0; i < report.kept_count; i++)
+		check(exists(report.kept[i]), "a name was told that is not there");
+	check_always(&report);
+}
+
 /* Who waits for a large file that we compare waits milliseconds. */
 static void story_polled(void)
 {
@@ -575,6 +599,7 @@ static const struct story stories[] = {
 	{ "grace", story_grace, false },
 	{ "stale write, target of two names", story_two_names, false },
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
+	{ "late write, no room for a copy", story_late_no_room, false },
 	{ "write while a large file is compared", story_polled, false },
 	{ "cut while hashed", story_cut_while_hashed, false },
 	{ "grows while hashed", story_grows_while_hashed, false },
