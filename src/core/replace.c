@@ -498,7 +498,7 @@ static int exchange_over(struct replacer *replacer, struct replace_pending *p)
 	if (!r)
 		r = swap_over(link.place.dirfd, link.temp, link.place.name);
 	if (r) {
-		unstage(p, target);
+		link.left = unstage(p, target);
 		*p = link;
 	}
 	return r;
@@ -615,6 +615,7 @@ int replace_name(struct replacer *replacer, const struct replace_place *place, s
 		r = exchange(replacer, &p);
 	if (r) {
 		int undone = unstage(&p, keeper);
+		undone = undone ? undone : p.left;
 		if (!undone)
 			return give_up(replacer, &p, DLK_STAGE_SWAP, r);
 		tell_left(replacer, &p, DLK_STAGE_DROP, DLK_REASON_NONE, undone); /* T is left: trouble, whatever the errno */

@@ -45,6 +45,7 @@ struct replace_pending {
 	uint64_t ticket;    /* of its line in a journal */
 	bool unequal;       /* without leases: the target's bytes were others by the time it was exchanged */
 	bool over;          /* without exchange: `temp` was made of the target before a plain rename */
+	int left;           /* the same, taken back: why that name could not be unlinked */
 };
 
 struct replacer {

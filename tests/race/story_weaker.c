@@ -3,6 +3,7 @@
 #include "story.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static void calm_and_weaker(void)
 {
@@ -137,6 +138,38 @@ static void story_no_exchange_chmod(void)
 	do_deed_without_exchange(at_over, act_chmod, check_mode);
 }
 
+static int rename_gone(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags)
+{
+	(void)old_dirfd, (void)old_path, (void)new_dirfd, (void)new_path;
+	return flags & RENAME_EXCHANGE ? -EINVAL : -ENOENT;
+}
+
+static int unlink_fails_once(int dirfd, const char *path, int flags)
+{
+	static bool failed;
+	if (!failed) {
+		failed = true;
+		return -EIO;
+	}
+	return sys_kernel.unlinkat(dirfd, path, flags);
+}
+
+/* The name went before the rename, and the old file's second name cannot be unlinked: that is left, and told. */
+static void story_no_exchange_left(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct sys_calls table = *sys;
+	table.renameat2 = rename_gone;
+	table.unlinkat = unlink_fails_once;
+	sys_replace(&table);
+	struct report report = run_all();
+	check(temps_left() == 1, "set-up: nothing was left");
+	check(report.tally.errors == 1 && report.error == EIO, "a temporary name was left, and nobody was told");
+	check_always(&report);
+	check(!temps_left() && one_file(KEEPER, TARGET), "after the next run");
+}
+
 static const struct story stories[] = {
 	{ "no lease: EACCES", story_no_lease_eacces, false },
 	{ "no lease: EINVAL", story_no_lease_einval, false },
@@ -154,6 +187,7 @@ static const struct story stories[] = {
 	{ "no exchange: save after rename", story_no_exchange_save, false },
 	{ "no exchange: delete at grace", story_no_exchange_delete, false },
 	{ "no exchange: chmod at rename", story_no_exchange_chmod, false },
+	{ "no exchange: a name that cannot be unlinked", story_no_exchange_left, false },
 };
 
 const struct stories weaker_stories = { stories, countof(stories) };
