@@ -362,7 +362,7 @@ int confirm_attributes(const struct confirm *confirm, const struct candidate *ca
 		return 0;
 	int r = xattrs_read(candidate->fd, &now);
 	if (r)
-		return r;
+		return r == -EAGAIN ? -ESTALE : r; /* one went while it was read */
 	r = xattrs_equal(&now, &candidate->xattrs) ? 0 : -ESTALE;
 	xattrs_free(&now);
 	return r;

@@ -492,6 +492,35 @@ static void story_keeper_setxattr(void)
 	check_always(&report);
 }
 
+static bool attribute_gone;
+
+static void act_attribute_goes(void *ctx UNUSED)
+{
+	attribute_gone = true;
+}
+
+static ssize_t get_attribute(int fd, const char *name, void *value, size_t size)
+{
+	return attribute_gone ? -ENODATA : sys_kernel.fgetxattr(fd, name, value, size);
+}
+
+/* One that goes between being listed and being read is a change, no error. */
+static void story_keeper_removexattr(void)
+{
+	field_make(SAME);
+	must(setxattr(KEEPER, "user.colour", "blue", 4, 0), "setxattr");
+	must(setxattr(TARGET, "user.colour", "blue", 4, 0), "setxattr");
+	hooks_install();
+	struct sys_calls table = *sys;
+	table.fgetxattr = get_attribute;
+	sys_replace(&table);
+	hooks_add(at_stage, act_attribute_goes, NULL);
+	struct report report = run_all();
+	check(!report.tally.errors && report.tally.skipped_changed == 1, "not told as a change");
+	check_xattr();
+	check_always(&report);
+}
+
 /* Nor a mode: it was given to the keeper's name alone. */
 static void story_keeper_chmod(void)
 {
@@ -619,6 +648,7 @@ static const struct story stories[] = {
 	{ "keeper linked by others, another keeps", story_keeper_linked_another_keeps, false },
 	{ "forked meanwhile", story_forked, false },
 	{ "keeper setxattr at stage", story_keeper_setxattr, false },
+	{ "keeper removexattr at stage, between list and read", story_keeper_removexattr, false },
 	{ "keeper written at begin", story_keeper_written_begin, false },
 	{ "keeper written at compare", story_keeper_written_compare, false },
 	{ "keeper written at look", story_keeper_written_look, false },
