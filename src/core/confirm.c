@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../sys/extent.h"
+#include "temp.h"
 
 #define NO_GROUP UINT32_MAX
 
@@ -93,6 +94,13 @@ int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 	}
 	*ret = candidate;
 	return 0;
+}
+
+uint64_t candidate_version(const struct candidate *candidate)
+{
+	const struct xattrs *xattrs = &candidate->xattrs;
+	uint64_t version = stamp_fingerprint(&candidate->stamp);
+	return xattrs->length ? mix64(version ^ temp_hash_bytes(xattrs->bytes, xattrs->length)) : version;
 }
 
 struct candidate *candidate_ref(struct candidate *candidate)

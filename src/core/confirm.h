@@ -67,6 +67,9 @@ void confirm_free(struct confirm *confirm);
  */
 MUST_CHECK int candidate_open(struct confirm *confirm, int fd, struct candidate **ret);
 struct candidate *candidate_ref(struct candidate *candidate);
+
+/* One number for what its stamp (stamp_fingerprint) and its attributes, when asked for, said last; the same in every run and version. */
+uint64_t candidate_version(const struct candidate *candidate);
 void candidate_unref(struct candidate *candidate);
 
 /* Lets go of the lease early: after a keeper's last exchange it protects nothing and keeps others waiting. */

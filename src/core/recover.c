@@ -159,10 +159,13 @@ static bool is_keeper(const struct leftover *l, const struct stamp *file)
 	return temp_is_keeper(&l->says, file->ino);
 }
 
-/* The recorded keeper as it was recorded. What was done to it since shows at D, or was even done through it. */
-static bool is_untouched(const struct leftover *l, const struct stamp *file)
+/*
+ * The recorded keeper as it was recorded, attributes included. What was done to it since shows at D, or was even done through it. A run
+ * that did not look at attributes recorded none: a keeper that has some is not known to be the same.
+ */
+static bool is_untouched(const struct leftover *l, const struct candidate *d)
 {
-	return temp_is_version(&l->says, stamp_fingerprint(file));
+	return temp_is_version(&l->says, candidate_version(d));
 }
 
 static bool is_target(const struct leftover *l)
@@ -274,16 +277,18 @@ static int drop_temp(struct leftover *l)
 }
 
 /*
- * D is the recorded keeper, as recorded, and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
- * target with a write in it. It goes back to D when nobody uses D; what D was must come out, and is unlinked as an extra
- * link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write, anybody can make a
- * name like T, and must not get a file of theirs put in another's place.
+ * D is the recorded keeper, and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
+ * target with a write in it. It goes back to D when D is as it was recorded and nobody uses it; what D was must come out, and is
+ * unlinked as an extra link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write,
+ * anybody can make a name like T, and must not get a file of theirs put in another's place.
  */
 static int exchange_back(struct leftover *l)
 {
 	struct candidate *d = NULL;
 	struct stamp now;
 	int r = open_candidate(l, l->name, &l->d, &d);
+	if (!r && !is_untouched(l, d))
+		r = -ESTALE;
 	if (!r && (l->t.uid != l->d.uid || l->t.gid != l->d.gid || d->stamp.links < 2))
 		r = -ESTALE; /* the latter: the keeper's last name: then D is not surely only our link */
 	if (!r) {
@@ -329,7 +334,7 @@ static int decide(struct leftover *l)
 	if (r != -EILSEQ && r != -ENODATA)
 		return r;
 	/* Unlike D, whatever its stamps say: a writer may have put the time back. */
-	return is_keeper(l, &l->d) && is_untouched(l, &l->d) ? exchange_back(l) : -ESTALE;
+	return is_keeper(l, &l->d) ? exchange_back(l) : -ESTALE;
 }
 
 static enum verdict look_into(struct leftover *l, int *ret_error)

@@ -126,7 +126,7 @@ static void name_temp(struct replacer *replacer, struct replace_pending *p)
 		.run = replacer->run,
 		.serial = __atomic_fetch_add(replacer->serial, 1, __ATOMIC_RELAXED),
 		.keeper = temp_hash_number(keeper->stamp.ino),
-		.version = temp_hash_number(stamp_fingerprint(&keeper->stamp)),
+		.version = temp_hash_number(candidate_version(keeper)),
 		.target = temp_hash_number(stamp_fingerprint(&target->stamp)),
 		.name = temp_hash_name(p->place.name),
 	};

@@ -81,12 +81,17 @@ uint64_t temp_hash_number(uint64_t number)
 }
 
 /* FNV-1a with a finalizer: simple and stable. */
-uint64_t temp_hash_name(const char *name)
+uint64_t temp_hash_bytes(const char *bytes, size_t length)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
 	return mix64(hash);
+}
+
+uint64_t temp_hash_name(const char *name)
+{
+	return temp_hash_bytes(name, strlen(name));
 }
 
 bool temp_is_keeper(const struct temp *temp, uint64_t ino)
@@ -94,9 +99,9 @@ bool temp_is_keeper(const struct temp *temp, uint64_t ino)
 	return temp->keeper == cut(temp_hash_number(ino), KEEPER);
 }
 
-bool temp_is_version(const struct temp *temp, uint64_t fingerprint)
+bool temp_is_version(const struct temp *temp, uint64_t version)
 {
-	return temp->version == cut(temp_hash_number(fingerprint), VERSION);
+	return temp->version == cut(temp_hash_number(version), VERSION);
 }
 
 bool temp_is_target(const struct temp *temp, uint64_t fingerprint)

@@ -19,7 +19,7 @@ struct temp {
 	uint64_t run;     /* random, one per run; 30 bits */
 	uint64_t serial;  /* counts the temps of a run; 24 bits */
 	uint64_t keeper;  /* temp_hash_number of the keeper's inode number; 42 bits */
-	uint64_t version; /* temp_hash_number of stamp_fingerprint of the keeper; 24 bits */
+	uint64_t version; /* temp_hash_number of candidate_version of the keeper; 24 bits */
 	uint64_t target;  /* temp_hash_number of stamp_fingerprint of the file being replaced; 48 bits */
 	uint64_t name;    /* temp_hash_name of the name being replaced; 42 bits */
 };
@@ -32,12 +32,13 @@ bool temp_parse(const char *name, size_t length, struct temp *ret);
 
 /* The same in every run and version. */
 uint64_t temp_hash_number(uint64_t number);
+uint64_t temp_hash_bytes(const char *bytes, size_t length);
 uint64_t temp_hash_name(const char *name);
 uint64_t temp_cut_name(const char *name); /* as a parsed name has it */
 
 /* Whether a field of a parsed name is this hash, cut to the field's bits. */
 bool temp_is_keeper(const struct temp *temp, uint64_t ino);
-bool temp_is_version(const struct temp *temp, uint64_t fingerprint);
+bool temp_is_version(const struct temp *temp, uint64_t version);
 bool temp_is_target(const struct temp *temp, uint64_t fingerprint);
 bool temp_is_name(const struct temp *temp, const char *name);
 

@@ -115,6 +115,21 @@ static void story_recover_save_write(void)
 	check_written();
 }
 
+/* The same with an attribute, which stamps do not show. */
+static void story_recover_save_setxattr(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	run_and_die(at_verify);
+	act_setxattr(NULL);
+	struct report report = run_again();
+	check_xattr();
+	check(readable_somewhere("saved") && report.reasons[DLK_REASON_LEFTOVER] == 1, "the save was not kept and told");
+	check_always(&report);
+	check_xattr();
+}
+
 static void story_recover_chmod(void)
 {
 	do_recovery_deed(act_chmod, at_exchange, at_verify, check_mode);
@@ -250,6 +265,7 @@ static const struct story stories[] = {
 	{ "row 3: recovery, the old file has another link", story_recover_other_link, false },
 	{ "row 13: recovery, save before the crash", story_recover_save, false },
 	{ "recovery, save before and write after the crash", story_recover_save_write, false },
+	{ "recovery, save before and setxattr after the crash", story_recover_save_setxattr, false },
 	{ "recovery, chmod before the crash", story_recover_chmod, false },
 	{ "recovery, save after the exchange", story_recover_saved_after, false },
 	{ "recovery, delete after the exchange", story_recover_deleted_after, false },

@@ -133,6 +133,8 @@ START_TEST(hashes_never_change)
 	ck_assert_uint_eq(temp_hash_number(12), UINT64_C(0x4b9285d561acb2cb));
 	ck_assert_uint_eq(temp_hash_name(""), UINT64_C(0x2180a92350d49cce));
 	ck_assert_uint_eq(temp_hash_name("a"), UINT64_C(0x55e22b8ccbb1816f));
+	ck_assert_uint_eq(temp_hash_bytes("a\0b", 1), temp_hash_name("a"));
+	ck_assert_uint_eq(temp_hash_bytes("a\0b", 3), UINT64_C(0x42a7961ace8abee7));
 	ck_assert_uint_eq(temp_hash_name("caf\xc3\xa9"), UINT64_C(0x27ccabe922cec0d9));
 }
 END_TEST
