@@ -195,7 +195,7 @@ static int mounts_read(struct mounts *ret)
 		if (parse_mount(line, &mount))
 			r = vec_push(&ret->lines, mount);
 	}
-	return r == -ENOMEM ? r : 0;
+	return fail_kind(r) == FAIL_RESOURCE ? r : 0;
 }
 
 /* ---- bind mounts: the directories above in the file system itself ---- */
@@ -216,23 +216,22 @@ static int add_through(struct lock *lock, const struct mount_line *other, const 
 {
 	struct text path = { 0 };
 	struct stamp stamp;
-	int fd = -1, r = 0;
+	int fd = -1;
 	text_puts(&path, other->point);
 	text_puts(&path, "/");
 	text_puts(&path, root + strlen(other->root));
-	if (path.failed) {
-		r = -ENOMEM;
-	} else if (!open_dir(AT_FDCWD, path.at, &fd, &stamp)) {
-		r = add_above(lock, fd);
-		if (!r)
-			r = add(lock, fd, &stamp, false, NULL);
-		else
-			sys->close(fd);
-	}
+	int r = path.failed ? -ENOMEM : open_dir(AT_FDCWD, path.at, &fd, &stamp);
 	text_free(&path);
+	if (r)
+		return r;
+	r = add_above(lock, fd);
+	if (!r)
+		return add(lock, fd, &stamp, false, NULL);
+	sys->close(fd);
 	return r;
 }
 
+/* What cannot be reached that way nobody else comes by either; but a lack of descriptors or memory is ours, and passes. */
 static int add_bound(struct lock *lock, const struct stamp *stamp)
 {
 	const struct mount_line *mine = NULL;
@@ -240,13 +239,14 @@ static int add_bound(struct lock *lock, const struct stamp *stamp)
 	for (size_t i = 0; i < lock->mounts.lines.count; i++)
 		if (lock->mounts.lines.at[i].id == stamp->mount)
 			mine = &lock->mounts.lines.at[i];
-	for (size_t i = 0; mine && strcmp(mine->root, "/") && i < lock->mounts.lines.count && r != -ENOMEM; i++) {
+	bool bound = mine && strcmp(mine->root, "/");
+	for (size_t i = 0; bound && i < lock->mounts.lines.count && fail_kind(r) != FAIL_RESOURCE; i++) {
 		const struct mount_line *other = &lock->mounts.lines.at[i];
 		if (other != mine && other->major == mine->major && other->minor == mine->minor &&
 		    strlen(other->root) < strlen(mine->root) && is_above(other->root, mine->root))
 			r = add_through(lock, other, mine->root);
 	}
-	return r == -ENOMEM ? r : 0; /* what cannot be reached that way nobody else comes by either */
+	return fail_kind(r) == FAIL_RESOURCE ? r : 0;
 }
 
 /* ---- gathering ---- */

@@ -23,7 +23,7 @@ struct lock;
  */
 MUST_CHECK int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below, bool wait,
 			 struct lock **ret);
-/* Locks one open directory (O_PATH will do) and what is above it, all shared: no run over it can begin. -EAGAIN, -ENOMEM. */
+/* Locks one open directory (O_PATH will do) and what is above it, all shared: no run over it can begin. -EAGAIN, -ENOMEM, -EMFILE ... */
 MUST_CHECK int lock_take_dir(int dirfd, struct lock **ret);
 
 void lock_free(struct lock *lock);
