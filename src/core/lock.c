@@ -46,6 +46,7 @@ struct mounts {
 struct lock {
 	VEC(struct held) dirs;
 	struct mounts mounts;
+	const char *given; /* one of the roots, for the message, where no root itself could be opened */
 };
 
 static void mounts_free(struct mounts *mounts)
@@ -113,7 +114,9 @@ static int add_above(struct lock *lock, int from)
 {
 	struct stamp stamp, last;
 	own_fd int at = sys->openat(from, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	int r = at < 0 ? at : stamp_fd(at, &last);
+	if (at < 0) /* not even `from` may be searched: nothing can be done in it */
+		return out_of_reach(at) ? 0 : at;
+	int r = stamp_fd(at, &last);
 	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
 		int up = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0), fd;
 		if (up < 0) /* not searchable: nobody could come down this way either, for this user */
@@ -251,29 +254,42 @@ static int add_bound(struct lock *lock, const struct stamp *stamp)
 
 /* ---- gathering ---- */
 
+/* What is above a directory, here and through other mounts. O_PATH will do. */
+static int add_around(struct lock *lock, int fd, const struct stamp *stamp)
+{
+	int r = add_above(lock, fd);
+	return r ? r : add_bound(lock, stamp);
+}
+
 /* Takes over fd: it alone, and what is above it. */
 static int add_alone(struct lock *lock, int fd, const struct stamp *stamp, const char *path)
 {
-	int r = add_above(lock, fd);
-	if (!r)
-		r = add_bound(lock, stamp);
+	int r = add_around(lock, fd, stamp);
 	if (!r)
 		return add(lock, fd, stamp, true, path);
 	sys->close(fd);
 	return r;
 }
 
-/* *ret_refused: why it may not be opened, if so. */
+/*
+ * *ret_refused: why it may not be opened, if so. Where it may be searched, files that were named in it can be linked all the same, and
+ * who comes from above must not take their temporary names for leftovers.
+ */
 static int add_root(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp,
 		    int *ret_refused)
 {
 	int fd;
 	int r = roots_open(catalog, root, stamp, true, &fd);
-	if (r && out_of_reach(r))
-		*ret_refused = r;
+	if (!r)
+		return add_alone(lock, fd, stamp, catalog->roots.at[root].open);
+	if (!out_of_reach(r))
+		return r;
+	*ret_refused = r;
+	own_fd int at = -1;
+	r = roots_open(catalog, root, stamp, false, &at);
 	if (r)
 		return out_of_reach(r) ? 0 : r;
-	return add_alone(lock, fd, stamp, catalog->roots.at[root].open);
+	return add_around(lock, at, stamp);
 }
 
 /* Of many roots the top directory of each mount is locked instead: more than needed, but one descriptor. */
@@ -298,11 +314,12 @@ static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t 
 	int fd = -1;
 	if (at >= 0 && (!r || out_of_reach(r)))
 		r = open_dir(at, ".", &fd, &top);
-	if (r && out_of_reach(r))
-		*ret_refused = r;
-	if (r)
-		return out_of_reach(r) ? 0 : r;
-	return add_alone(lock, fd, &top, catalog->roots.at[root].open);
+	if (!r)
+		return add_alone(lock, fd, &top, catalog->roots.at[root].open);
+	if (!out_of_reach(r))
+		return r;
+	*ret_refused = r;
+	return at < 0 ? 0 : add_around(lock, at, &top);
 }
 
 /* ---- mounts below ---- */
@@ -372,6 +389,7 @@ static int gather(struct lock *lock, const struct catalog *catalog, struct roots
 		int refused = 0, *error = i < dirs ? &roots->dirs.at[i].error : &refused;
 		const struct stamp *stamp = i < dirs ? &roots->dirs.at[i].stamp : &roots->parents.at[i - dirs].stamp;
 		root = i < dirs ? roots->dirs.at[i].root : roots->parents.at[i - dirs].root;
+		lock->given = catalog->roots.at[root].open;
 		r = (count > ALONE_MOST ? add_mount : add_root)(lock, catalog, root, stamp, error);
 	}
 	if (!r && below)
@@ -416,7 +434,7 @@ static const char *name_of(const struct lock *lock, size_t taken)
 	for (size_t i = 0; i < lock->dirs.count; i++) /* a directory above: name a root below */
 		if (lock->dirs.at[i].path)
 			return lock->dirs.at[i].path;
-	return ".";
+	return lock->given;
 }
 
 int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below, bool wait, struct lock **ret)
@@ -457,18 +475,15 @@ int lock_take_dir(int dirfd, struct lock **ret)
 	if (!r)
 		r = mounts_read(&lock->mounts);
 	if (!r)
+		r = stamp_fd(dirfd, &stamp);
+	if (!r)
+		r = add_around(lock, dirfd, &stamp);
+	if (!r)
 		r = open_dir(dirfd, ".", &fd, &stamp);
-	if (r) {
-		r = out_of_reach(r) ? 0 : r;
-	} else {
-		r = add_above(lock, fd);
-		if (!r)
-			r = add_bound(lock, &stamp);
-		if (!r)
-			r = add(lock, fd, &stamp, false, NULL);
-		else
-			sys->close(fd);
-	}
+	if (!r)
+		r = add(lock, fd, &stamp, false, NULL);
+	else if (out_of_reach(r))
+		r = 0;
 	if (!r && try_all(lock) < lock->dirs.count)
 		r = -EAGAIN;
 	if (r)

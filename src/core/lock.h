@@ -17,9 +17,9 @@ struct lock;
 
 /*
  * Locks the roots. -EAGAIN when another run holds one of them or a part of it, told as an error event with its path; with `wait` it
- * waits instead (-ECANCELED when stopped meanwhile). A directory above that may not be opened is left out, a
- * root directory is marked, so that it is not walked; any other trouble is told, and returned. `below`: mounts below the roots will
- * be entered.
+ * waits instead (-ECANCELED when stopped meanwhile). A directory above that may not be opened is left out, a root directory is marked,
+ * so that it is not walked, and what is above it is locked; any other trouble is told, and returned. `below`: mounts below the roots
+ * will be entered.
  */
 MUST_CHECK int lock_take(const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below, bool wait,
 			 struct lock **ret);

@@ -54,6 +54,35 @@ START_TEST(what_is_no_longer_there_needs_no_lock)
 }
 END_TEST
 
+static unsigned locked;
+
+static int open_unreadable(int dirfd, const char *path, int flags, mode_t mode)
+{
+	if (dirfd == top && !strcmp(path, ".") && !(flags & O_PATH))
+		return -EACCES;
+	return sys_kernel.openat(dirfd, path, flags, mode);
+}
+
+static int count_lock(int fd, int operation)
+{
+	locked++;
+	return sys_kernel.flock(fd, operation);
+}
+
+START_TEST(above_an_unreadable_directory_all_are_locked)
+{
+	table.flock = count_lock;
+	sys_replace(&table);
+	ck_assert_int_eq(take(), 0);
+	unsigned readable = locked;
+	locked = 0;
+	table.openat = open_unreadable;
+	ck_assert_int_eq(take(), 0);
+	ck_assert_uint_ge(readable, 2);
+	ck_assert_uint_eq(locked, readable - 1);
+}
+END_TEST
+
 START_TEST(no_descriptor_left_for_another_mount)
 {
 	fake_mounts();
@@ -76,6 +105,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		what_is_no_longer_there_needs_no_lock,
+		above_an_unreadable_directory_all_are_locked,
 		no_descriptor_left_for_another_mount,
 		no_descriptor_left_for_the_table,
 	};

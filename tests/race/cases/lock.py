@@ -25,11 +25,13 @@ def temps(t):
     return sorted(path for path in t.look().entries if os.path.basename(path).startswith(".dedupe-link-"))
 
 
-def begin(t, *arguments, stop=1):
+SLOWED = os.path.join(os.environ["DEDUPE_RACE"], "dedupe-link-slow")
+
+
+def begin(t, *arguments, stop=1, program=SLOWED, **who):
     """A run that stops itself after its first exchange."""
-    slow = os.path.join(os.environ["DEDUPE_RACE"], "dedupe-link-slow")
-    child = subprocess.Popen([slow, *arguments], cwd=t.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             env=dict(os.environ, DEDUPE_RACE_STOP=str(stop)))
+    child = subprocess.Popen([program, *arguments], cwd=t.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env=dict(os.environ, DEDUPE_RACE_STOP=str(stop)), **who)
     until = time.monotonic() + PATIENCE
     while True:
         with open("/proc/%d/stat" % child.pid, encoding="latin-1") as stat:
