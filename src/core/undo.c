@@ -426,10 +426,19 @@ static const struct remade *remade_before(const struct undo *undo, const struct 
 	return remade;
 }
 
+/* Every few milliseconds of a long comparison: those in line are not to wait for its end, nor who waits for them. */
+static void meanwhile(void *ctx)
+{
+	struct undo *undo = ctx;
+	replace_settle(&undo->replacer);
+}
+
+/* Every some megabytes of a copy of K the same, and a look at who asks for K. */
 static int between(void *ctx)
 {
-	struct candidate *kept = ctx;
-	return lease_look(&kept->lease) == LEASE_BROKEN ? -EBUSY : 0;
+	struct undo *undo = ctx;
+	meanwhile(undo);
+	return lease_look(&undo->kept->lease) == LEASE_BROKEN ? -EBUSY : 0;
 }
 
 /* Privileges are not given to bytes that another owner could write. */
@@ -449,7 +458,7 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	struct xattrs own = { 0 };
 	int r = would_trust(kept, entry) ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
-		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, between, kept);
+		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, between, undo);
 	if (!r)
 		r = xattrs_read(kept->fd, &own);
 	if (!r)
@@ -641,6 +650,8 @@ static int begin(struct undo *undo)
 		r = confirm_init(&undo->confirm, &loose);
 	if (!r)
 		r = replace_init(&undo->replacer, &undo->confirm, undo->number, &undo->serial, LINE_ROOM);
+	undo->confirm.between = meanwhile;
+	undo->confirm.ctx = undo;
 	undo->replacer.done = name_done;
 	undo->replacer.ctx = undo;
 	undo->euid = geteuid();

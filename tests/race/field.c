@@ -233,10 +233,16 @@ static void observe(void *ctx, const struct dlk_event *event)
 }
 
 static unsigned max_links;
+static int journal;
 
 void field_max_links(unsigned links)
 {
 	max_links = links;
+}
+
+void field_journal(int fd)
+{
+	journal = fd;
 }
 
 struct report run_all(void)
@@ -249,6 +255,7 @@ struct report run_all(void)
 	options.will_apply = true;
 	options.threads = 1;
 	options.max_links = max_links;
+	options.journal = journal;
 	options.observe = observe;
 	options.observe_ctx = &report;
 	report.result = dlk_scan(&options, roots, 1, &plan);
@@ -257,6 +264,21 @@ struct report run_all(void)
 		report.tally = *dlk_plan_tally(plan);
 		dlk_plan_free(plan);
 	}
+	end_if_missed(report.result);
+	return report;
+}
+
+struct report run_undo(int from)
+{
+	struct report report = { 0 };
+	struct dlk_options options;
+	dlk_options_init(&options);
+	options.observe = observe;
+	options.observe_ctx = &report;
+	must((int)lseek(from, 0, SEEK_SET), "journal");
+	report.result = dlk_undo(&options, from, &report.tally);
+	if (report.result == -ENOSYS)
+		skip("built without jansson");
 	end_if_missed(report.result);
 	return report;
 }

@@ -57,8 +57,9 @@ struct report {
 	unsigned kept_count;
 };
 
-/* The option of this name, for the runs that follow. */
+/* The options of these names, for the runs that follow. */
 void field_max_links(unsigned links);
+void field_journal(int fd);
 
 /* A run in which a moment of the hooks never came ends the case, before anybody judges it: it is tried again. */
 
@@ -66,6 +67,8 @@ void field_max_links(unsigned links);
 struct report run_all(void);
 /* The public verb for one pair: keeper and target. */
 struct report run_pair(void);
+/* What a journal tells of is undone. */
+struct report run_undo(int journal);
 /* A run that dies at a moment. */
 void run_and_die(struct moment at);
 /* A run without hooks, which finds what an earlier one left. */

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../../src/core/confirm.h"
 #include "../../src/sys/stamp.h"
 
 /* ---- single stories ---- */
@@ -282,6 +283,52 @@ static void story_polled(void)
 	check_written();
 	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
 	check_always(&report);
+}
+
+/* The name in the last line of a journal, below root/. */
+static const char *last_name(int journal, const char *const *names, size_t count)
+{
+	char text[4096];
+	ssize_t n = pread(journal, text, sizeof(text) - 1, 0);
+	const char *last = names[0], *at = text, *found;
+	text[n < 0 ? 0 : n] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		found = strstr(text, names[i]);
+		if (found > at) {
+			at = found;
+			last = names[i];
+		}
+	}
+	return last;
+}
+
+/* Who waits for a name whose journal is undone waits milliseconds, too, while a large file behind it is copied and compared. */
+static void story_undo_polled(void)
+{
+	enum { LARGE = 6 * 1024 * 1024, READS = 2 * LARGE / CONFIRM_CHUNK };
+	static const char *const names[] = { "root/1-large-2", "root/2-large-2" }; /* linked in any order */
+	field_make(SAME);
+	make_file("root/1-large", "one", LARGE);
+	make_file("root/1-large-2", "one", LARGE);
+	make_file("root/2-large", "two", LARGE);
+	make_file("root/2-large-2", "two", LARGE);
+	int journal = must(open("journal", O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600), "journal");
+	field_journal(journal);
+	hooks_install();
+	struct report report = run_all();
+	check(report.tally.links_made == 3, "set-up: not linked");
+	field_journal(0);
+	const char *name = last_name(journal, names, countof(names)); /* the first to be undone */
+	hooks_install();
+	hooks_slow_reads(10 * NS_PER_MS);
+	struct actor *writer = actor_make(write_in_place, name);
+	hooks_add((struct moment)LINK_PHASE("tenth read of the second", CALL_READ, BEFORE, READS + 10), actor_go, writer);
+	report = run_undo(journal);
+	must(actor_join(writer), "writer");
+	if (actor_took(writer) > 500 * NS_PER_MS)
+		fail("a writer had to wait %lld ms for another file's comparison", (long long)(actor_took(writer) / NS_PER_MS));
+	check(report.tally.restored == 3 && !one_file(names[0], "root/1-large") && !one_file(names[1], "root/2-large"), "not undone");
+	check(begins_with(name, WRITTEN) && begins_with("root/1-large", "one") && begins_with("root/2-large", "two"), "content");
 }
 
 static void act_cut(void *ctx UNUSED)
@@ -630,6 +677,7 @@ static const struct story stories[] = {
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
 	{ "late write, no room for a copy", story_late_no_room, false },
 	{ "write while a large file is compared", story_polled, false },
+	{ "write while a large file is undone", story_undo_polled, false },
 	{ "cut while hashed", story_cut_while_hashed, false },
 	{ "grows while hashed", story_grows_while_hashed, false },
 	{ "grows before compared", story_grows_before_compared, false },
