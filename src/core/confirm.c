@@ -138,10 +138,12 @@ struct comparing {
 	int64_t looked;
 };
 
+/* Nothing more is done with it, so nobody is to wait for it either. */
 static void leave_out(struct candidate *candidate, int error)
 {
 	candidate->group = NO_GROUP;
 	candidate->error = error;
+	lease_drop(&candidate->lease);
 }
 
 /* Somebody waits for the file: give it back now. */

@@ -244,6 +244,8 @@ static void story_late_other_name(void)
 	check_always(&report);
 }
 
+static const struct sys_calls *hooked; /* the hooks' table, behind one of a story's own */
+
 static int no_room(int dirfd, const char *path, int flags, mode_t mode)
 {
 	return flags & O_CREAT ? -ENOSPC : sys_kernel.openat(dirfd, path, flags, mode);
@@ -283,6 +285,45 @@ static void story_polled(void)
 	check_written();
 	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
 	check_always(&report);
+}
+
+static ino_t unreadable;
+
+static void act_unreadable(void *ctx UNUSED)
+{
+	struct stat now;
+	must(stat(TARGET, &now), TARGET);
+	unreadable = now.st_ino;
+}
+
+static ssize_t read_what_can_be_read(int fd, void *buffer, size_t size, off_t offset)
+{
+	struct stat now;
+	if (!fstat(fd, &now) && now.st_ino == unreadable)
+		return -EIO;
+	return hooked->pread(fd, buffer, size, offset);
+}
+
+/* Nor does who waits for a file that could not be read, and is compared no more. */
+static void story_unreadable_polled(void)
+{
+	field_make(6 * 1024 * 1024);
+	make_file("root/sub/other", "same", 6 * 1024 * 1024);
+	hooks_install();
+	hooks_slow_reads(10 * NS_PER_MS);
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.pread = read_what_can_be_read;
+	sys_replace(&table);
+	hooks_add(at_begin, act_unreadable, NULL);
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add((struct moment)LINK_PHASE("tenth read", CALL_READ, BEFORE, 10), actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	if (actor_took(writer) > 300 * NS_PER_MS)
+		fail("a writer had to wait %lld ms for others' comparison", (long long)(actor_took(writer) / NS_PER_MS));
+	check_written();
+	check(report.tally.errors == 1 && report.error == EIO && report.tally.links_made == 1, "figures");
 }
 
 /* The name in the last line of a journal, below root/. */
@@ -677,6 +718,7 @@ static const struct story stories[] = {
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
 	{ "late write, no room for a copy", story_late_no_room, false },
 	{ "write while a large file is compared", story_polled, false },
+	{ "write while others are compared, unreadable itself", story_unreadable_polled, false },
 	{ "write while a large file is undone", story_undo_polled, false },
 	{ "cut while hashed", story_cut_while_hashed, false },
 	{ "grows while hashed", story_grows_while_hashed, false },
