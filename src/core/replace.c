@@ -479,7 +479,7 @@ static void note_exchange(struct candidate *keeper)
 
 /*
  * Without exchange: the old file gets T as a second name, then a second temporary link of K is renamed over D. Here a save made
- * between look and rename is lost to sight, which is the weaker guarantee the summary tells of.
+ * between look and rename is lost to sight, and a name deleted there comes back, which is the weaker guarantee the summary tells of.
  */
 static int exchange_over(struct replacer *replacer, struct replace_pending *p)
 {
