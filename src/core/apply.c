@@ -561,6 +561,7 @@ static void link_set(struct worker *worker, const struct inode_id *inodes, size_
 		return;
 	if (k)
 		keep_names(worker->plan, inodes[k]);
+	replace_sync(&worker->replacer, keeper);
 	for (size_t at = k + 1; at < count && going_on(worker->apply);) {
 		size_t n = size_min(worker->apply->wave, count - at), open = 0;
 		struct candidate *all[CONFIRM_MOST + 1] = { keeper };

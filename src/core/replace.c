@@ -117,6 +117,11 @@ static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
 	return r;
 }
 
+void replace_sync(struct replacer *replacer, struct candidate *keeper)
+{
+	keeper->unsynced = sync_keeper(replacer, keeper);
+}
+
 /* ---- 4 stage ---- */
 
 static void name_temp(struct replacer *replacer, struct replace_pending *p)

@@ -73,6 +73,12 @@ MUST_CHECK int replace_init(struct replacer *replacer, struct confirm *confirm, 
 void replace_free(struct replacer *replacer); /* after replace_settle_all */
 
 /*
+ * Step 3 ahead of time: before targets are opened and leased, so that nobody who wants to write to one waits for the keeper to be
+ * synced. Trouble is remembered, and met by replace_name.
+ */
+void replace_sync(struct replacer *replacer, struct candidate *keeper);
+
+/*
  * Takes one name through steps 3 to 7. The proof is borrowed (references are taken). 0: in line, or already told done.
  * -EMLINK: the keeper can take no more links; nothing was done or told, another keeper may go on. -EXDEV, -EROFS: the same
  * for reasons that will not pass.

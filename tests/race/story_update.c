@@ -326,6 +326,34 @@ static void story_unreadable_polled(void)
 	check(report.tally.errors == 1 && report.error == EIO && report.tally.links_made == 1, "figures");
 }
 
+static int sync_slowly(int fd)
+{
+	int r = hooked->fdatasync(fd);
+	sys_kernel.sleep(1000 * NS_PER_MS);
+	return r;
+}
+
+/* Nor for the keeper to be synced, which may have much to write. */
+static void story_sync_polled(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.fdatasync = sync_slowly;
+	sys_replace(&table);
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add((struct moment)LINK_PHASE("sync", CALL_SYNC, AFTER, 1), actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	if (actor_took(writer) > 500 * NS_PER_MS)
+		fail("a writer had to wait %lld ms for the keeper's sync", (long long)(actor_took(writer) / NS_PER_MS));
+	check_written();
+	check(!report.tally.links_made && !report.tally.errors, "figures");
+	check_always(&report);
+	check_written();
+}
+
 /* The name in the last line of a journal, below root/. */
 static const char *last_name(int journal, const char *const *names, size_t count)
 {
@@ -719,6 +747,7 @@ static const struct story stories[] = {
 	{ "late write, no room for a copy", story_late_no_room, false },
 	{ "write while a large file is compared", story_polled, false },
 	{ "write while others are compared, unreadable itself", story_unreadable_polled, false },
+	{ "write while the keeper is synced", story_sync_polled, false },
 	{ "write while a large file is undone", story_undo_polled, false },
 	{ "cut while hashed", story_cut_while_hashed, false },
 	{ "grows while hashed", story_grows_while_hashed, false },
