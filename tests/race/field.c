@@ -40,21 +40,6 @@ void fail(const char *format, ...)
 	_exit(1);
 }
 
-/*
- * On a machine that stalls for some milliseconds a grace is over before anybody waits for it. What the other program was to do was
- * not done then, so nothing that would be judged means anything: the item is tried again.
- */
-static void end_if_missed(int result)
-{
-	const char *moment = hooks_missed();
-	if (!moment)
-		return;
-	printf("set-up: the moment never came: %s%s%s\n", moment, result ? "; the run ended with: " : "",
-	       result ? strerror(-result) : "");
-	fflush(stdout);
-	_exit(EXIT_MISSED);
-}
-
 void skip(const char *format, ...)
 {
 	va_list arguments;
@@ -62,6 +47,27 @@ void skip(const char *format, ...)
 	end(EXIT_SKIP, format, arguments);
 	va_end(arguments);
 	_exit(EXIT_SKIP);
+}
+
+void again(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	end(EXIT_AGAIN, format, arguments);
+	va_end(arguments);
+	_exit(EXIT_AGAIN);
+}
+
+/*
+ * On a machine that stalls for some milliseconds a grace is over before anybody waits for it. What the other program was to do was
+ * not done then, so nothing that would be judged means anything.
+ */
+static void end_if_missed(int result)
+{
+	const char *moment = hooks_missed();
+	if (moment)
+		again("set-up: the moment never came: %s%s%s", moment, result ? "; the run ended with: " : "",
+		      result ? strerror(-result) : "");
 }
 
 void check(bool true_, const char *what)
@@ -312,8 +318,8 @@ void run_and_die(struct moment at)
 	}
 	int status;
 	must(waitpid(pid, &status, 0), "waitpid");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MISSED)
-		_exit(EXIT_MISSED); /* it has said which */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_AGAIN)
+		_exit(EXIT_AGAIN); /* it has said why */
 	if (status)
 		fail("set-up: the run did not die at %s", at.name);
 }
@@ -482,7 +488,7 @@ static void wait_for(struct actor *actor, int steps, bool or_lease)
 	int64_t until = sys_kernel.now() + WAIT_MOST * NS_PER_S;
 	while (actor->steps < steps && !(or_lease && lease_breaking())) {
 		if (sys_kernel.now() > until)
-			fail("set-up: another program got stuck");
+			again("set-up: another program got stuck");
 		usleep(200);
 	}
 }

@@ -23,12 +23,16 @@
 
 enum { SAME = 5000 /* bytes */, TEXT = 64 };
 
-/* How a case ends that could not run, and one whose moment never came. */
-enum { EXIT_SKIP = 77, EXIT_MISSED };
+/* How a case ends that could not run, and one that is to be tried again. */
+enum { EXIT_SKIP = 77, EXIT_AGAIN };
 
-/* Ends the case. `fail` says what was not as promised, `skip` why it cannot run here. */
+/*
+ * Ends the case. `fail` says what was not as promised, `skip` why it cannot run here. `again` is for what a busy machine may be to
+ * blame for: moments that never came, and limits of time. The case is tried again, and fails when it ends so each time.
+ */
 void fail(const char *format, ...) FORMAT_PRINTF(1, 2) __attribute__((noreturn));
 void skip(const char *format, ...) FORMAT_PRINTF(1, 2) __attribute__((noreturn));
+void again(const char *format, ...) FORMAT_PRINTF(1, 2) __attribute__((noreturn));
 void check(bool true_, const char *what);
 /* Set-up: a failing call skips nothing and hides nothing, it fails the case. */
 int must(int r, const char *what);

@@ -281,7 +281,7 @@ static void story_polled(void)
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 500 * NS_PER_MS)
-		fail("a writer had to wait %lld ms for a comparison", (long long)(actor_took(writer) / NS_PER_MS));
+		again("a writer had to wait %lld ms for a comparison", (long long)(actor_took(writer) / NS_PER_MS));
 	check_written();
 	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
 	check_always(&report);
@@ -321,7 +321,7 @@ static void story_unreadable_polled(void)
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 300 * NS_PER_MS)
-		fail("a writer had to wait %lld ms for others' comparison", (long long)(actor_took(writer) / NS_PER_MS));
+		again("a writer had to wait %lld ms for others' comparison", (long long)(actor_took(writer) / NS_PER_MS));
 	check_written();
 	check(report.tally.errors == 1 && report.error == EIO && report.tally.links_made == 1, "figures");
 }
@@ -347,7 +347,7 @@ static void story_sync_polled(void)
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 500 * NS_PER_MS)
-		fail("a writer had to wait %lld ms for the keeper's sync", (long long)(actor_took(writer) / NS_PER_MS));
+		again("a writer had to wait %lld ms for the keeper's sync", (long long)(actor_took(writer) / NS_PER_MS));
 	check_written();
 	check(!report.tally.links_made && !report.tally.errors, "figures");
 	check_always(&report);
@@ -395,7 +395,7 @@ static void story_undo_polled(void)
 	report = run_undo(journal);
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 500 * NS_PER_MS)
-		fail("a writer had to wait %lld ms for another file's comparison", (long long)(actor_took(writer) / NS_PER_MS));
+		again("a writer had to wait %lld ms for another file's comparison", (long long)(actor_took(writer) / NS_PER_MS));
 	check(report.tally.restored == 3 && !one_file(names[0], "root/1-large") && !one_file(names[1], "root/2-large"), "not undone");
 	check(begins_with(name, WRITTEN) && begins_with("root/1-large", "one") && begins_with("root/2-large", "two"), "content");
 }
