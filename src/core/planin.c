@@ -21,6 +21,7 @@
 #include "../base/record.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
+#include "lines.h"
 #include "lock.h"
 #include "plan.h"
 #include "planwords.h"
@@ -29,16 +30,7 @@
 #include "share.h"
 #include "temp.h"
 
-enum { READ_AT_ONCE = 256 * 1024, LINE_MOST = 256 << 20, REACH_DIRS = 64 };
-
-/* Lines of a file, read piece by piece. */
-struct lines {
-	int fd;
-	struct text text;
-	size_t at;     /* of the next line */
-	uint64_t line; /* its number */
-	bool ended;    /* nothing more to read */
-};
+enum { REACH_DIRS = 64 };
 
 /* A path that may be touched: a directory with all below it, or one file. */
 struct bound {
@@ -91,57 +83,6 @@ static void side_free(struct side *side)
 
 /* ---- lines ---- */
 
-static int read_more(struct lines *lines)
-{
-	struct text *text = &lines->text;
-	own_free char *buffer = malloc(READ_AT_ONCE);
-	if (!buffer)
-		return -ENOMEM;
-	if (lines->at > text->count / 2) { /* what was taken makes room */
-		memmove(text->at, text->at + lines->at, text->count - lines->at);
-		text->count -= lines->at;
-		lines->at = 0;
-	}
-	ssize_t n;
-	do
-		n = sys->read(lines->fd, buffer, READ_AT_ONCE);
-	while (n == -EINTR);
-	if (n < 0)
-		return (int)n;
-	lines->ended = !n;
-	text_add(text, buffer, (size_t)n);
-	return text->failed ? -ENOMEM : 0;
-}
-
-/* 1 and a line without its newline, which lives until the next; 0 at the end; or a negative errno. */
-static int next_line(struct lines *lines, const char **ret_line, size_t *ret_length)
-{
-	size_t looked = 0;
-	const char *end = NULL;
-	int r = 0;
-	for (;;) {
-		size_t have = lines->text.count - lines->at;
-		const char *line = have ? lines->text.at + lines->at : "";
-		if (have > looked)
-			end = memchr(line + looked, '\n', have - looked);
-		if (end || (lines->ended && have)) {
-			*ret_line = line;
-			*ret_length = end ? (size_t)(end - line) : have;
-			lines->at += *ret_length + (end != NULL);
-			lines->line++;
-			return 1;
-		}
-		if (lines->ended)
-			return 0;
-		if (have > LINE_MOST)
-			return -EBADMSG;
-		looked = have;
-		r = read_more(lines);
-		if (r)
-			return r;
-	}
-}
-
 static bool blank(const char *line, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
@@ -157,7 +98,7 @@ static int next_record(struct planin *in, struct record **ret)
 	size_t length = 0;
 	int r;
 	do
-		r = next_line(&in->lines, &line, &length);
+		r = lines_next(&in->lines, &line, &length);
 	while (r == 1 && blank(line, length));
 	if (r <= 0)
 		return r;
@@ -925,7 +866,7 @@ static void planin_free(struct planin *in)
 	vec_free(&in->roles);
 	free(in->dirs.at);
 	free(in->names.at);
-	text_free(&in->lines.text);
+	lines_free(&in->lines);
 	reach_free(&in->reach);
 	confirm_free(&in->confirm);
 }
