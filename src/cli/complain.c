@@ -20,14 +20,25 @@ static void add_name(struct text *text, const char *path)
 		text_puts(text, "something");
 }
 
+/* What was attempted may say it all: of a journal there is one, and `path` is "line 7" or nothing. */
+static void add_object(struct text *text, enum dlk_stage stage, const char *path)
+{
+	if (stage != DLK_STAGE_JOURNAL) {
+		text_puts(text, " ");
+		add_name(text, path);
+	} else if (path) {
+		text_printf(text, ", %s", path);
+	}
+}
+
 /* "cannot read 'a b' and 11 others: Permission denied". */
 static void add_error(struct text *text, const struct issues *issues, size_t number)
 {
 	const struct issue_cause *cause = issues_cause(issues, number);
 	uint64_t others = issues->keep_all ? 0 : cause->count - 1;
 
-	text_printf(text, "cannot %s ", words_attempt(cause->stage));
-	add_name(text, issues_path(issues, number));
+	text_printf(text, "cannot %s", words_attempt(cause->stage));
+	add_object(text, cause->stage, issues_path(issues, number));
 	if (others) {
 		text_puts(text, " and ");
 		words_add_count(text, others, "other", "others");

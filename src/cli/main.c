@@ -252,6 +252,15 @@ static void say_plan_error(const struct session *session)
 }
 
 /* Why the run did not come to its end. */
+/* Whether an event said what went wrong, and where. */
+static bool told_error(const struct session *session)
+{
+	for (size_t i = 0; i < session->issues.causes.count; i++)
+		if (session->issues.causes.at[i].kind == DLK_EVENT_ERROR)
+			return true;
+	return false;
+}
+
 static void say_result(const struct session *session)
 {
 	if (session->plan_error)
@@ -283,7 +292,8 @@ static void say_result(const struct session *session)
 		out_complain("this program was built without jansson, which reads plans and journals");
 		break;
 	default:
-		out_complain("%s", strerror(-session->result));
+		if (session->result == -ENOMEM || !told_error(session))
+			out_complain("%s", strerror(-session->result));
 	}
 }
 

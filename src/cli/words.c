@@ -29,7 +29,7 @@ static const struct stage_words stages[] = {
 	[DLK_STAGE_DROP] = { "drop", "remove the old file of" },
 	[DLK_STAGE_RECOVER] = { "recover", "recover" },
 	[DLK_STAGE_TIMES] = { "times", "put back the time of" },
-	[DLK_STAGE_JOURNAL] = { "journal", "use the journal:" },
+	[DLK_STAGE_JOURNAL] = { "journal", "use the journal" },
 	[DLK_STAGE_UNDO] = { "undo", "give a file of its own to" },
 	[DLK_STAGE_PLAN] = { "plan", "follow the plan at" },
 };

@@ -70,6 +70,7 @@ def test(t):
     changed(t)
     torn(t, journal)
     refused(t)
+    full(t)
     policies(t)
 
 
@@ -140,6 +141,8 @@ def refused(t):
         with open(t.path("no-journal"), "wb") as out:
             out.write(text)
         t.run("--undo", t.path("no-journal"), exit=status)
+    said = t.run("--undo", t.path("no-journal"), exit=2).err
+    t.check("cannot use the journal, line 1: " in said, said)
     t.run("--undo", t.path("missing"), exit=2)
     t.run("--undo", t.path("journal"), "in", exit=2)
     t.run("--undo", t.path("journal"), "-n", exit=2)
@@ -162,6 +165,17 @@ def refused(t):
     os.symlink("moved", t.path("out"))
     t.run("--undo", t.path("journal-link"), exit=None)
     t.one_inode("moved/m", "moved/n")
+
+
+def full(t):
+    """A journal that cannot be written: nothing is linked without one, and one line says why."""
+    if not os.path.exists("/dev/full"):
+        return
+    for name in "vw":
+        t.write("full/" + name, b"full")
+    said = t.run("-q", "--journal", "/dev/full", "full", exit=1).err
+    t.equal(said, "dedupe-link: cannot use the journal: No space left on device\n", "one line")
+    t.all_apart("full/v", "full/w")
 
 
 def policies(t):
