@@ -373,7 +373,8 @@ DLK_API int dlk_history_each(const char *cache, int (*visit)(void *ctx, const st
  * no link of its keeper any more, or whose keeper was written to since, is left as it is and counted as changed. A line
  * that is torn tells of nothing. Of `options`, only observe, stop and wait have an effect.
  *
- * `fd` is read to its end. Errors as dlk_scan(); -EBADMSG: no journal, or of a newer version (told); -EPERM: one that
+ * `fd` is read from where it stands to its end, then in pieces from there back; what cannot be read twice (a pipe) is kept in
+ * memory. Errors as dlk_scan(); -EBADMSG: no journal, or of a newer version (told); -EPERM: one that
  * belongs to another user than this one and root, or that anybody may write; -ENOSYS: built without the means to read one.
  */
 DLK_API int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally);

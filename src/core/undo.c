@@ -9,337 +9,163 @@
  *
  * So what core/replace.c promises holds here too, and what a dead run leaves is recovered by the next one. X's number names what
  * was one file: its further names become links of the same C. Lines of earlier runs may speak of X as a keeper; by then X is C.
+ *
+ * C must be on disk before D is its name. One sync of the file system serves many: the copies of some hundred lines are made ahead,
+ * before any of their names is touched. They are no more than that: when its line's turn comes everything is looked at anew, and a
+ * copy that does not fit any more is left and another made.
  */
 #include "../../include/dedupe-link.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../base/fail.h"
-#include "../base/record.h"
 #include "../sys/beneath.h"
 #include "../sys/remake.h"
-#include "journal.h"
+#include "journalin.h"
 #include "lock.h"
 #include "plan.h"
 #include "replace.h"
 
-enum { READ_AT_ONCE = 256 * 1024, LINE_ROOM = 32 };
-
-struct entry {
-	char *path;
-	uint32_t run;       /* the number of its header */
-	uint64_t kept;      /* inode of the keeper */
-	uint64_t size;
-	int64_t kept_mtime;
-	struct stamp old;   /* ino, mtime, uid, gid, mode */
-	bool has_xattrs;
-	struct xattrs xattrs;
+enum {
+	LINE_MOST = 64,         /* as in core/apply.c */
+	FD_EACH = 4,            /* descriptors an exchange may hold */
+	KEPT_MOST = 8,          /* keepers open at once: lines of threads that linked side by side take turns */
+	SYNC_WHOLE = 32,        /* copies on a file system from which on it is synced whole */
+	AHEAD_BYTES = 64 << 20, /* of copies made ahead; a larger one is made ahead alone */
 };
 
-/* X became C again, and is at `path`. */
+/* X became C again, and is at the name that the line at `at` tells. Only kept when another line may speak of X. */
 struct remade {
+	uint64_t dev, old, now;
+	uint64_t at;
 	uint32_t run;
-	uint64_t old, now;
-	const char *path; /* of an entry */
-	size_t next;      /* one more than the index of an earlier one with the same hash; 0: none */
+	uint32_t next; /* one more than the index of an earlier one with the same hash; 0: none */
+};
+
+/* A copy made ahead. */
+struct ahead {
+	struct candidate *copy; /* NULL: none could be made, or it is not needed */
+	struct xattrs own;      /* of K when it was made */
+};
+
+struct volume {
+	uint64_t dev;
+	int fd; /* a directory, opened before any copy was made: what fails from then on is told to it (syncfs(2)) */
+	size_t copies;
+};
+
+/* An open directory. */
+struct parent {
+	unsigned refs;
+	int fd;
+	char path[]; /* with a slash at its end */
 };
 
 struct undo {
 	struct dlk_plan *plan; /* for its roots, lock, tell and tally */
-	VEC(struct entry) entries;
+	struct journalin *in;
 	VEC(struct remade) remade; /* in the order they were made */
-	size_t *heads, mask;       /* by hash of `old`: one more than the index of the last */
-	uint32_t runs;
-	VEC(char *) roots;
+	uint32_t *heads;           /* by hash of `old`: one more than the index of the last */
+	size_t mask;
+	VEC(struct volume) volumes;
 	struct confirm confirm;
 	struct replacer replacer;
 	uint32_t number, serial;
 	uid_t euid;
+	/* the block in hand, and its part from `from` to `to` for which copies were made ahead */
+	struct journal_block block;
+	struct ahead ahead[JOURNAL_BLOCK];
+	size_t from, to, ahead_most;
+	struct parent *parent; /* of the name before; NULL: none */
 	/* the pair in hand */
-	struct candidate *kept;
+	struct candidate *kept[KEPT_MOST];
+	size_t kept_next;
 	struct proof *proof;
-	const struct entry *of; /* for which it was made */
-	int error;              /* ends everything */
+	const struct journal_entry *of; /* for which it was made */
+	int error;                      /* ends everything */
 };
 
 /* A name in line. */
 struct place {
 	struct undo *undo;
-	const struct entry *entry;
-	int dirfd;
+	const struct journal_entry *entry;
+	struct parent *parent;
 };
 
-/* ---- reading ---- */
+/* ---- directories ---- */
 
-static int read_all(int fd, struct text *ret)
+static const char *last_name(const char *path)
 {
-	own_free char *buffer = malloc(READ_AT_ONCE);
-	if (!buffer)
-		return -ENOMEM;
-	for (;;) {
-		ssize_t n = sys->read(fd, buffer, READ_AT_ONCE);
-		if (n <= 0)
-			return (int)n;
-		text_add(ret, buffer, (size_t)n);
-		if (ret->failed)
-			return -ENOMEM;
-	}
+	return strrchr(path, '/') + 1;
 }
 
-static int hex_digit(char c)
+static int open_dir(char *path)
 {
-	const char digits[] = "0123456789abcdef";
-	const char *found = c ? strchr(digits, c) : NULL;
-	return found ? (int)(found - digits) : -1;
-}
-
-/* Appends one attribute in the layout of sys/xattr.h. */
-static int add_xattr(const struct record *record, struct text *bytes)
-{
-	own_free char *name = NULL;
-	const char *hex;
-	int r = record_name(record, "name", &name);
-	if (!r)
-		r = record_word(record, "hex", &hex);
-	if (r)
-		return r;
-	uint64_t size = strlen(hex) / 2;
-	text_add(bytes, name, strlen(name) + 1);
-	text_add(bytes, (const char *)&size, sizeof(size));
-	for (; *hex; hex += 2) {
-		int high = hex_digit(hex[0]), low = hex_digit(hex[1]);
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		text_add(bytes, &(char){ (char)(high << 4 | low) }, 1);
-	}
-	return bytes->failed ? -ENOMEM : 0;
-}
-
-static int read_xattrs(const struct record *old, struct entry *entry)
-{
-	const struct record *list, *item;
-	struct text bytes = { 0 };
-	int r = record_list(old, "xattrs", &list);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	entry->has_xattrs = true;
-	for (size_t i = 0; i < record_count(list) && !r; i++) {
-		r = record_item_object(list, i, &item);
-		if (!r)
-			r = add_xattr(item, &bytes);
-	}
-	entry->xattrs = (struct xattrs){ .bytes = bytes.at, .length = bytes.count };
-	return r;
-}
-
-static int read_mode(const struct record *old, uint16_t *ret)
-{
-	const char *word;
-	unsigned mode = 0;
-	int r = record_word(old, "mode", &word);
-	if (r)
-		return r;
-	if (!*word || strlen(word) > 5 || strspn(word, "01234567") != strlen(word))
-		return -EINVAL;
-	for (; *word; word++)
-		mode = mode * 8 + (unsigned)(*word - '0');
-	*ret = (uint16_t)(S_IFREG | (mode & 07777));
-	return 0;
-}
-
-static int read_old(const struct record *line, struct entry *entry)
-{
-	const struct record *old;
-	uint64_t uid = 0, gid = 0;
-	int r = record_object(line, "old", &old);
-	if (!r)
-		r = record_unsigned(old, "inode", UINT64_MAX, &entry->old.ino);
-	if (!r)
-		r = record_signed(old, "mtime", &entry->old.mtime);
-	if (!r)
-		r = record_unsigned(old, "uid", UINT32_MAX, &uid);
-	if (!r)
-		r = record_unsigned(old, "gid", UINT32_MAX, &gid);
-	if (!r)
-		r = read_mode(old, &entry->old.mode);
-	entry->old.uid = (uint32_t)uid;
-	entry->old.gid = (uint32_t)gid;
-	return r ? r : read_xattrs(old, entry);
-}
-
-static void entry_free(struct entry *entry)
-{
-	free(entry->path);
-	xattrs_free(&entry->xattrs);
-}
-
-/* A name must be absolute and plain: it is opened component by component. */
-static bool plain(const char *path)
-{
-	size_t length = strlen(path);
-	return *path == '/' && path[length - 1] != '/' && !strstr(path, "//") && !strstr(path, "/./") &&
-	       !strstr(path, "/../") && !(length > 1 && !strcmp(path + length - 2, "/.")) &&
-	       !(length > 2 && !strcmp(path + length - 3, "/.."));
-}
-
-static int read_link(struct undo *undo, const struct record *line)
-{
-	struct entry entry = { .run = undo->runs };
-	const struct record *keeper;
-	int r = record_name(line, "path", &entry.path);
-	if (!r && !plain(entry.path))
-		r = -EINVAL;
-	if (!r)
-		r = record_object(line, "keeper", &keeper);
-	if (!r)
-		r = record_unsigned(keeper, "inode", UINT64_MAX, &entry.kept);
-	if (!r)
-		r = record_unsigned(keeper, "size", UINT64_MAX, &entry.size);
-	if (!r)
-		r = record_signed(keeper, "mtime", &entry.kept_mtime);
-	if (!r)
-		r = read_old(line, &entry);
-	if (!r)
-		r = vec_push(&undo->entries, entry);
-	if (r)
-		entry_free(&entry);
-	return r;
-}
-
-static bool is_root(const struct undo *undo, const char *path)
-{
-	for (size_t i = 0; i < undo->roots.count; i++)
-		if (!strcmp(path, undo->roots.at[i]))
-			return true;
-	return false;
-}
-
-static int read_roots(struct undo *undo, const struct record *header)
-{
-	const struct record *list, *root;
-	int r = record_list(header, "roots", &list);
-	for (size_t i = 0; !r && i < record_count(list); i++) {
-		char *path = NULL;
-		r = record_item_object(list, i, &root);
-		if (!r)
-			r = record_name(root, "path", &path);
-		if (!r && (*path != '/' || (path[1] && !plain(path))))
-			r = -EINVAL;
-		bool known = !r && is_root(undo, path);
-		if (!r && !known)
-			r = vec_push(&undo->roots, path);
-		if (r || known)
-			free(path);
-	}
-	return r;
-}
-
-/* -EINVAL: none of ours; -EBADMSG: of a newer version. */
-static int read_header(struct undo *undo, const struct record *header)
-{
-	const char *kind;
-	uint64_t schema;
-	if (record_word(header, "kind", &kind) || strcmp(kind, "journal") ||
-	    record_unsigned(header, "schema", UINT32_MAX, &schema))
-		return -EINVAL;
-	if (schema > JOURNAL_SCHEMA)
-		return -EBADMSG;
-	undo->runs++;
-	return read_roots(undo, header);
-}
-
-static int read_line(struct undo *undo, const char *line, size_t length)
-{
-	struct record *record;
-	const char *kind;
-	int r = record_parse(line, length, &record);
-	if (r)
-		return r;
-	if (!record_word(record, "kind", &kind))
-		r = read_header(undo, record);
-	else
-		r = undo->runs ? read_link(undo, record) : -EINVAL;
-	record_free(record);
-	return r;
-}
-
-/*
- * A line that is cut off tells of a name whose old file was not dropped: a power cut may leave zeros of it, and a later run writes
- * on behind it. It is passed over. What does not begin as a journal is none.
- */
-static int read_lines(struct undo *undo, const struct text *text)
-{
-	struct tell *tell = &undo->plan->tell;
-	uint64_t number = 0;
-	for (size_t at = 0, length; at < text->count; at += length + 1) {
-		const char *line = text->at + at, *end = memchr(line, '\n', text->count - at);
-		char where[32];
-		size_t blank = 0;
-		length = end ? (size_t)(end - line) : text->count - at;
-		while (blank < length && (!line[blank] || line[blank] == ' ' || line[blank] == '\r'))
-			blank++;
-		number++;
-		if (blank == length)
-			continue;
-		int r = read_line(undo, line + blank, length - blank);
-		snprintf(where, sizeof(where), "line %llu", (unsigned long long)number);
-		if (r == -EBADMSG || (r == -EINVAL && !undo->runs && end)) {
-			tell_refused(tell, DLK_STAGE_JOURNAL, where, r == -EINVAL ? DLK_REASON_NO_PLAN : DLK_REASON_NEWER);
-			return -EBADMSG;
-		}
-		if (r == -EINVAL)
-			tell_note(tell, DLK_REASON_TORN, where, NULL);
-		else if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* ---- places ---- */
-
-static int open_parent(const char *path, int *ret_fd, const char **ret_name)
-{
-	own_free char *copy = strdup(path);
 	own_fd int at = sys->openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (!copy || at < 0)
-		return copy ? at : -ENOMEM;
-	char *name = copy + 1;
+	char *name = path + 1;
+	if (at < 0)
+		return at;
 	for (char *slash; (slash = strchr(name, '/')); name = slash + 1) {
 		int next;
 		*slash = '\0';
 		int r = beneath_mount(at, name, false, &next);
+		*slash = '/';
 		if (r)
 			return r;
 		close_fd(&at);
 		at = next;
 	}
-	*ret_name = path + (name - copy);
-	*ret_fd = steal_fd(&at);
+	return steal_fd(&at);
+}
+
+static int open_parent(const char *path, struct parent **ret)
+{
+	size_t length = (size_t)(last_name(path) - path);
+	struct parent *parent = malloc(sizeof(*parent) + length + 1);
+	if (!parent)
+		return -ENOMEM;
+	*parent = (struct parent){ .refs = 1 };
+	memcpy(parent->path, path, length);
+	parent->path[length] = '\0';
+	parent->fd = open_dir(parent->path);
+	if (parent->fd < 0) {
+		int r = parent->fd;
+		free(parent);
+		return r;
+	}
+	*ret = parent;
 	return 0;
 }
 
-static bool below(const char *path, const char *root)
+static void parent_unref(struct parent *parent)
 {
-	size_t length = strlen(root);
-	if (length == 1)
-		return true;
-	return !strncmp(path, root, length) && (path[length] == '/' || !path[length]);
+	if (!parent || --parent->refs)
+		return;
+	close_fd(&parent->fd);
+	free(parent);
 }
 
-static bool below_roots(const struct undo *undo, const char *path)
+/* The directory of a name; the one before serves again. Borrowed until the next. */
+static int take_parent(struct undo *undo, const char *path, struct parent **ret)
 {
-	for (size_t i = 0; i < undo->roots.count; i++)
-		if (below(path, undo->roots.at[i]))
-			return true;
-	return false;
+	size_t length = (size_t)(last_name(path) - path);
+	struct parent *last = undo->parent;
+	if (!last || strncmp(last->path, path, length) != 0 || last->path[length]) {
+		parent_unref(last);
+		undo->parent = NULL;
+		int r = open_parent(path, &undo->parent);
+		if (r)
+			return r;
+	}
+	*ret = undo->parent;
+	return 0;
 }
 
 /* ---- telling ---- */
 
-static void tell_trouble(struct undo *undo, const struct entry *entry, int r)
+static void tell_trouble(struct undo *undo, const struct journal_entry *entry, int r)
 {
 	struct tell *tell = &undo->plan->tell;
 	enum fail_kind kind = fail_kind(r);
@@ -353,7 +179,7 @@ static void tell_trouble(struct undo *undo, const struct entry *entry, int r)
 		tell_error(tell, DLK_STAGE_UNDO, entry->path, r);
 }
 
-static void tell_kept(struct undo *undo, const struct entry *entry, const struct replace_outcome *outcome)
+static void tell_kept(struct undo *undo, const struct journal_entry *entry, const struct replace_outcome *outcome)
 {
 	struct text kept = { 0 };
 	text_add(&kept, entry->path, (size_t)(strrchr(entry->path, '/') + 1 - entry->path));
@@ -364,7 +190,7 @@ static void tell_kept(struct undo *undo, const struct entry *entry, const struct
 
 static void place_free(struct place *place)
 {
-	close_fd(&place->dirfd);
+	parent_unref(place->parent);
 	free(place);
 }
 
@@ -385,7 +211,7 @@ static void name_done(void *ctx, const struct replace_place *at, const struct pr
 	place_free(place);
 }
 
-/* ---- copies ---- */
+/* ---- what became of what ---- */
 
 static const struct remade *next_remade(const struct undo *undo, const struct remade *remade)
 {
@@ -395,54 +221,107 @@ static const struct remade *next_remade(const struct undo *undo, const struct re
 /* The first of those that may have been made of it, the latest first. */
 static const struct remade *last_remade(const struct undo *undo, uint64_t inode)
 {
-	size_t head = undo->heads[mix64(inode) & undo->mask];
+	uint32_t head = undo->heads ? undo->heads[mix64(inode) & undo->mask] : 0;
 	return head ? &undo->remade.at[head - 1] : NULL;
 }
 
-static int add_remade(struct undo *undo, const struct entry *entry, uint64_t now)
+static void hang_up(struct undo *undo, size_t index)
 {
-	size_t *head = &undo->heads[mix64(entry->old.ino) & undo->mask];
-	struct remade remade = { entry->run, entry->old.ino, now, entry->path, *head };
-	int r = vec_push(&undo->remade, remade);
+	struct remade *remade = &undo->remade.at[index];
+	uint32_t *head = &undo->heads[mix64(remade->old) & undo->mask];
+	remade->next = *head;
+	*head = (uint32_t)index + 1;
+}
+
+static int grow_heads(struct undo *undo)
+{
+	size_t room = undo->heads ? 2 * (undo->mask + 1) : 64;
+	uint32_t *heads = calloc(room, sizeof(*heads));
+	if (!heads)
+		return -ENOMEM;
+	free(undo->heads);
+	undo->heads = heads;
+	undo->mask = room - 1;
+	for (size_t i = 0; i < undo->remade.count; i++)
+		hang_up(undo, i);
+	return 0;
+}
+
+static int add_remade(struct undo *undo, const struct journal_entry *entry, const struct stamp *now)
+{
+	struct remade remade = {
+		.dev = now->dev,
+		.old = entry->old.ino,
+		.now = now->ino,
+		.at = entry->at,
+		.run = entry->run,
+	};
+	int r = 0;
+	if (!entry->again)
+		return 0;
+	if (!undo->heads || undo->remade.count > undo->mask)
+		r = grow_heads(undo);
 	if (!r)
-		*head = undo->remade.count;
+		r = undo->remade.count == UINT32_MAX ? -EOVERFLOW : vec_push(&undo->remade, remade);
+	if (!r)
+		hang_up(undo, undo->remade.count - 1);
 	return r;
 }
 
-/* The last that was made of it, if any, or the inode itself. */
-static uint64_t now_called(const struct undo *undo, uint32_t run, uint64_t inode)
+/* The last that was made of it, if any, or the inode itself. Numbers are a file system's own. */
+static uint64_t now_called(const struct undo *undo, uint32_t run, uint64_t dev, uint64_t inode)
 {
 	const struct remade *remade = last_remade(undo, inode);
-	while (remade && !(remade->old == inode && remade->run > run))
+	while (remade && !(remade->old == inode && remade->dev == dev && remade->run > run))
 		remade = next_remade(undo, remade);
 	return remade ? remade->now : inode;
 }
 
-static const struct remade *remade_before(const struct undo *undo, const struct entry *entry)
+static const struct remade *remade_before(const struct undo *undo, uint64_t dev, const struct journal_entry *entry)
 {
 	const struct remade *remade = last_remade(undo, entry->old.ino);
-	while (remade && !(remade->old == entry->old.ino && remade->run == entry->run))
+	while (remade && !(remade->old == entry->old.ino && remade->dev == dev && remade->run == entry->run))
 		remade = next_remade(undo, remade);
 	return remade;
 }
 
-/* Every few milliseconds of a long comparison: those in line are not to wait for its end, nor who waits for them. */
-static void meanwhile(void *ctx)
+/*
+ * Where recovery finished a name of an undo that died, its line says that K itself was replaced there: K is remade at that name,
+ * and still K at its others.
+ */
+static bool is_kept(const struct undo *undo, const struct stamp *stamp, const struct journal_entry *entry)
+{
+	return (stamp->ino == entry->kept ||
+		stamp->ino == now_called(undo, entry->run, stamp->dev, entry->kept)) &&
+	       stamp->size == entry->size && stamp->mtime == entry->kept_mtime;
+}
+
+/* ---- copies ---- */
+
+struct copying {
+	struct undo *undo;
+	struct candidate *kept;
+};
+
+/* Every few megabytes of a copy: who waits for K has it, and those in line are not kept waiting either. */
+static int while_copying(void *ctx)
+{
+	const struct copying *copying = ctx;
+	replace_settle(&copying->undo->replacer);
+	if (tell_stopped(&copying->undo->plan->tell))
+		return -ECANCELED;
+	return lease_look(&copying->kept->lease) == LEASE_BROKEN ? -EBUSY : 0;
+}
+
+/* The same of a comparison. */
+static void while_comparing(void *ctx)
 {
 	struct undo *undo = ctx;
 	replace_settle(&undo->replacer);
 }
 
-/* Every some megabytes of a copy of K the same, and a look at who asks for K. */
-static int between(void *ctx)
-{
-	struct undo *undo = ctx;
-	meanwhile(undo);
-	return lease_look(&undo->kept->lease) == LEASE_BROKEN ? -EBUSY : 0;
-}
-
 /* Privileges are not given to bytes that another owner could write. */
-static bool would_trust(const struct candidate *kept, const struct entry *entry)
+static bool would_trust(const struct candidate *kept, const struct journal_entry *entry)
 {
 	static const char capability[] = "security.capability";
 	const struct xattrs *xattrs = &entry->xattrs;
@@ -451,39 +330,85 @@ static bool would_trust(const struct candidate *kept, const struct entry *entry)
 		(xattrs->length && memmem(xattrs->bytes, xattrs->length, capability, sizeof(capability))));
 }
 
-static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const struct entry *entry, struct candidate **ret)
+/* `own`: K's attributes, which are the copy's unless the line has others. */
+static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const struct journal_entry *entry,
+		     const struct xattrs *own, struct candidate **ret)
 {
+	struct copying copying = { undo, kept };
 	own_fd int fd = -1;
 	int again;
-	struct xattrs own = { 0 };
 	int r = would_trust(kept, entry) ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
-		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, between, undo);
+		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, while_copying, &copying);
 	if (!r)
-		r = xattrs_read(kept->fd, &own);
-	if (!r)
-		r = remake_dress(fd, &entry->old, entry->has_xattrs ? &entry->xattrs : &own);
+		r = remake_dress(fd, &entry->old, entry->has_xattrs ? &entry->xattrs : own);
 	if (!r)
 		r = remake_reopen(fd, &again);
-	xattrs_free(&own);
 	if (r)
 		return r;
 	close_fd(&fd); /* so that a lease can be had */
 	return candidate_open(&undo->confirm, again, ret);
 }
 
-static int open_copy(struct undo *undo, const struct remade *remade, struct candidate **ret)
+static int make_copy_now(struct undo *undo, int dirfd, struct candidate *kept, const struct journal_entry *entry,
+			 struct candidate **ret)
 {
-	own_fd int dirfd = -1;
-	const char *name;
-	int fd;
-	replace_settle_all(&undo->replacer); /* it may still be taken back */
-	int r = open_parent(remade->path, &dirfd, &name);
+	struct xattrs own = { 0 };
+	int r = xattrs_read(kept->fd, &own);
 	if (!r)
-		r = beneath_file(dirfd, name, !undo->euid, &fd);
+		r = make_copy(undo, dirfd, kept, entry, &own, ret);
+	xattrs_free(&own);
+	return r;
+}
+
+/* One that was made ahead, if it is still what would be made. */
+static int take_ahead(struct undo *undo, struct candidate *kept, const struct journal_entry *entry, struct candidate **ret)
+{
+	const struct ahead *ahead = &undo->ahead[entry - undo->block.entries];
+	struct xattrs own;
+	if (!ahead->copy || would_trust(kept, entry))
+		return -ENOENT;
+	int r = xattrs_read(kept->fd, &own);
+	if (r)
+		return r;
+	bool same = xattrs_equal(&own, &ahead->own);
+	xattrs_free(&own);
+	if (!same)
+		return -ESTALE;
+	*ret = candidate_ref(ahead->copy);
+	return 0;
+}
+
+/* What is open anyway need not be opened by its name, which those in line may still take back. */
+static struct candidate *find_open(const struct undo *undo, const struct remade *remade)
+{
+	for (size_t i = undo->from; i < undo->to; i++) {
+		struct candidate *copy = undo->ahead[i].copy;
+		if (copy && copy->stamp.ino == remade->now && copy->stamp.dev == remade->dev && !copy->spoiled)
+			return candidate_ref(copy);
+	}
+	return NULL;
+}
+
+static int open_remade(struct undo *undo, const struct remade *remade, struct candidate **ret)
+{
+	own_free char *path = NULL;
+	struct parent *parent = NULL;
+	int fd;
+	struct remade wanted = *remade;
+	*ret = find_open(undo, remade);
+	if (*ret)
+		return 0;
+	replace_settle_all(&undo->replacer);
+	int r = journalin_path(undo->in, wanted.at, &path);
+	if (!r)
+		r = open_parent(path, &parent);
+	if (!r)
+		r = beneath_file(parent->fd, last_name(path), !undo->euid, &fd);
+	parent_unref(parent);
 	if (!r)
 		r = candidate_open(&undo->confirm, fd, ret);
-	if (!r && (*ret)->stamp.ino != remade->now) {
+	if (!r && ((*ret)->stamp.ino != wanted.now || (*ret)->stamp.dev != wanted.dev)) {
 		candidate_unref(*ret);
 		r = -ESTALE;
 	}
@@ -499,46 +424,44 @@ static int prove(struct undo *undo, struct candidate *copy, struct candidate *ke
 	return r ? r : confirm_prove(&undo->confirm, copy, kept, &undo->proof);
 }
 
-/* What was one file shall be one again; where its copy is gone or changed by now, another is made. */
-static int take_copy(struct undo *undo, int dirfd, struct candidate *kept, const struct entry *entry)
+/* Proves it, and lets go of it. `fresh`: it was no name's file before. */
+static int prove_copy(struct undo *undo, struct candidate *copy, struct candidate *kept,
+		      const struct journal_entry *entry, bool fresh)
 {
-	const struct remade *before = remade_before(undo, entry);
-	struct candidate *copy = NULL;
-	int r = before ? open_copy(undo, before, &copy) : -ENOENT;
-	if (!r) {
-		r = prove(undo, copy, kept);
-		candidate_unref(copy);
-	}
-	if (!before || r == -ESTALE || r == -EILSEQ || r == -ENOENT) {
-		r = make_copy(undo, dirfd, kept, entry, &copy);
-		if (r)
-			return r;
-		r = prove(undo, copy, kept);
-		if (!r)
-			r = add_remade(undo, entry, copy->stamp.ino);
-		candidate_unref(copy);
-	}
+	int r = prove(undo, copy, kept);
+	if (!r && fresh)
+		r = add_remade(undo, entry, &copy->stamp);
+	candidate_unref(copy);
 	return r;
+}
+
+static bool does_not_fit(int r)
+{
+	return r == -ESTALE || r == -EILSEQ || r == -ENOENT;
+}
+
+/* What was one file shall be one again; where its copy is gone or changed by now, another is made. */
+static int take_copy(struct undo *undo, int dirfd, struct candidate *kept, const struct journal_entry *entry)
+{
+	const struct remade *before = remade_before(undo, kept->stamp.dev, entry);
+	struct candidate *copy = NULL;
+	int r = before ? open_remade(undo, before, &copy) : take_ahead(undo, kept, entry, &copy);
+	if (!r)
+		r = prove_copy(undo, copy, kept, entry, !before);
+	if (!does_not_fit(r))
+		return r;
+	r = make_copy_now(undo, dirfd, kept, entry, &copy);
+	return r ? r : prove_copy(undo, copy, kept, entry, true);
 }
 
 /* ---- names ---- */
 
-static bool same_pair(const struct undo *undo, const struct entry *entry, uint64_t inode)
+static bool same_pair(const struct undo *undo, const struct journal_entry *entry, uint64_t inode)
 {
-	const struct entry *of = undo->of;
+	const struct journal_entry *of = undo->of;
 	return undo->proof && proof_target(undo->proof)->stamp.ino == inode && of->run == entry->run &&
 	       of->old.ino == entry->old.ino && of->kept == entry->kept && of->old.mtime == entry->old.mtime &&
 	       !proof_keeper(undo->proof)->spoiled && !proof_target(undo->proof)->spoiled;
-}
-
-/*
- * Where recovery finished a name of an undo that died, its line says that K itself was replaced there: K is remade at that name,
- * and still K at its others.
- */
-static bool is_kept(const struct undo *undo, const struct stamp *stamp, const struct entry *entry)
-{
-	return (stamp->ino == entry->kept || stamp->ino == now_called(undo, entry->run, entry->kept)) &&
-	       stamp->size == entry->size && stamp->mtime == entry->kept_mtime;
 }
 
 /* Another look at a file in line would see what those in line do to it. */
@@ -553,95 +476,270 @@ static bool in_line(const struct undo *undo, uint64_t inode)
 	return false;
 }
 
-/* K, opened by D: whoever comes later must find that D is K still. One that is open serves all that are links of it. */
-static int take_kept(struct undo *undo, int dirfd, const char *name, const struct entry *entry, uint64_t inode)
+static void let_go_of_kept(struct undo *undo)
+{
+	for (size_t i = 0; i < KEPT_MOST; i++) {
+		candidate_unref(undo->kept[i]);
+		undo->kept[i] = NULL;
+	}
+}
+
+static struct candidate *find_kept(const struct undo *undo, const struct stamp *now, const struct journal_entry *entry)
+{
+	for (size_t i = 0; i < KEPT_MOST; i++) {
+		struct candidate *kept = undo->kept[i];
+		if (kept && !kept->spoiled && stamp_same_file(&kept->stamp, now) && is_kept(undo, &kept->stamp, entry))
+			return kept;
+	}
+	return NULL;
+}
+
+static int open_kept(struct undo *undo, int dirfd, const char *name, const struct journal_entry *entry,
+		     struct candidate **ret)
 {
 	int fd;
-	if (undo->kept && !undo->kept->spoiled && undo->kept->stamp.ino == inode &&
-	    is_kept(undo, &undo->kept->stamp, entry))
-		return 0;
-	candidate_unref(undo->kept);
-	undo->kept = NULL;
-	if (in_line(undo, inode))
-		replace_settle_all(&undo->replacer);
 	int r = beneath_file(dirfd, name, !undo->euid, &fd);
 	if (!r)
-		r = candidate_open(&undo->confirm, fd, &undo->kept);
-	if (!r && !is_kept(undo, &undo->kept->stamp, entry)) {
-		candidate_unref(undo->kept);
-		undo->kept = NULL;
+		r = candidate_open(&undo->confirm, fd, ret);
+	if (!r && !is_kept(undo, &(*ret)->stamp, entry)) {
+		candidate_unref(*ret);
 		r = -ESTALE;
 	}
 	return r;
 }
 
-static int take_pair(struct undo *undo, int dirfd, const char *name, const struct entry *entry)
+/* K, opened by D: whoever comes later must find that D is K still. One that is open serves all that are links of it. */
+static int take_kept(struct undo *undo, int dirfd, const char *name, const struct journal_entry *entry,
+		     const struct stamp *now, struct candidate **ret)
+{
+	struct candidate **slot = &undo->kept[undo->kept_next];
+	*ret = find_kept(undo, now, entry);
+	if (*ret)
+		return 0;
+	candidate_unref(*slot);
+	*slot = NULL;
+	if (in_line(undo, now->ino))
+		replace_settle_all(&undo->replacer);
+	int r = open_kept(undo, dirfd, name, entry, slot);
+	if (r) {
+		*slot = NULL;
+		return r;
+	}
+	*ret = *slot;
+	undo->kept_next = (undo->kept_next + 1) % KEPT_MOST;
+	return 0;
+}
+
+static int take_pair(struct undo *undo, int dirfd, const char *name, const struct journal_entry *entry)
 {
 	struct stamp now;
+	struct candidate *kept;
 	int r = stamp_at(dirfd, name, &now);
 	if (r || same_pair(undo, entry, now.ino))
 		return r;
 	proof_free(undo->proof);
 	undo->proof = NULL;
 	undo->of = entry;
-	r = take_kept(undo, dirfd, name, entry, now.ino);
-	return r ? r : take_copy(undo, dirfd, undo->kept, entry);
+	r = take_kept(undo, dirfd, name, entry, &now, &kept);
+	return r ? r : take_copy(undo, dirfd, kept, entry);
 }
 
-static int undo_name(struct undo *undo, const struct entry *entry)
+static int undo_name(struct undo *undo, const struct journal_entry *entry)
 {
-	const char *name;
+	const char *name = last_name(entry->path);
+	struct parent *parent;
+	int r = take_parent(undo, entry->path, &parent);
+	if (!r)
+		r = take_pair(undo, parent->fd, name, entry);
+	if (r)
+		return r;
 	struct place *place = malloc(sizeof(*place));
 	if (!place)
 		return -ENOMEM;
-	*place = (struct place){ undo, entry, -1 };
-	int r = open_parent(entry->path, &place->dirfd, &name);
-	if (!r)
-		r = take_pair(undo, place->dirfd, name, entry);
-	if (!r) {
-		struct replace_place at = { .dirfd = place->dirfd, .name = name, .cookie = place };
-		r = replace_name(&undo->replacer, &at, undo->proof);
-		if (!r)
-			return 0;
-	}
-	place_free(place);
+	parent->refs++;
+	*place = (struct place){ undo, entry, parent };
+	struct replace_place at = { .dirfd = parent->fd, .name = name, .cookie = place };
+	r = replace_name(&undo->replacer, &at, undo->proof);
+	if (r)
+		place_free(place);
 	return r;
 }
 
-static int undo_all(struct undo *undo)
+static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 {
 	struct tell *tell = &undo->plan->tell;
-	for (size_t i = undo->entries.count; i-- > 0 && !undo->error;) {
-		const struct entry *entry = &undo->entries.at[i];
-		if (tell_stopped(tell)) {
-			undo->error = -ECANCELED;
-		} else if (!below_roots(undo, entry->path)) {
-			tell_refused(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_OUTSIDE);
-		} else {
-			int r = undo_name(undo, entry);
-			if (r)
-				tell_trouble(undo, entry, r);
-		}
-		replace_settle(&undo->replacer);
+	if (tell_stopped(tell)) {
+		undo->error = -ECANCELED;
+	} else if (!journalin_covers(undo->in, entry->path)) {
+		tell_refused(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_OUTSIDE);
+	} else {
+		int r = undo_name(undo, entry);
+		if (r)
+			tell_trouble(undo, entry, r);
 	}
-	replace_settle_all(&undo->replacer);
-	return undo->error;
+	replace_settle(&undo->replacer);
+}
+
+/* ---- ahead ---- */
+
+/* The file system of `dev`; NULL where it cannot be synced whole. */
+static struct volume *take_volume(struct undo *undo, uint64_t dev, int dirfd)
+{
+	for (size_t i = 0; i < undo->volumes.count; i++)
+		if (undo->volumes.at[i].dev == dev)
+			return &undo->volumes.at[i];
+	int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct volume volume = { .dev = dev, .fd = fd };
+	if (fd < 0)
+		return NULL;
+	if (vec_push(&undo->volumes, volume)) {
+		sys->close(fd);
+		return NULL;
+	}
+	return &undo->volumes.at[undo->volumes.count - 1];
+}
+
+/* Whether X is C already, or will be by a line before this one. */
+static bool comes_again(const struct undo *undo, uint64_t dev, const struct journal_entry *entry)
+{
+	if (!entry->again)
+		return false;
+	for (size_t i = (size_t)(entry - undo->block.entries) + 1; i < undo->to; i++) {
+		const struct journal_entry *other = &undo->block.entries[i];
+		if (undo->ahead[i].copy && undo->ahead[i].copy->stamp.dev == dev &&
+		    other->old.ino == entry->old.ino && other->run == entry->run)
+			return true;
+	}
+	return remade_before(undo, dev, entry) != NULL;
+}
+
+/* K, by the name of the line: it is let go of before the sync, which may take long. */
+static int take_source(struct undo *undo, int dirfd, const char *name, const struct journal_entry *entry,
+		       struct candidate **source)
+{
+	struct stamp now;
+	int r = stamp_at(dirfd, name, &now);
+	if (!r && !is_kept(undo, &now, entry))
+		r = -ESTALE;
+	if (!r && comes_again(undo, now.dev, entry))
+		r = -EEXIST;
+	if (r || (*source && stamp_same_file(&(*source)->stamp, &now)))
+		return r;
+	candidate_unref(*source);
+	*source = NULL;
+	struct candidate *opened;
+	r = open_kept(undo, dirfd, name, entry, &opened);
+	if (!r)
+		*source = opened;
+	return r;
+}
+
+/* Trouble is not told: the line's turn comes, and what is still wrong then is. */
+static void copy_ahead(struct undo *undo, size_t index, struct candidate **source)
+{
+	const struct journal_entry *entry = &undo->block.entries[index];
+	struct ahead *ahead = &undo->ahead[index];
+	struct parent *parent;
+	if (!journalin_covers(undo->in, entry->path) || take_parent(undo, entry->path, &parent) ||
+	    take_source(undo, parent->fd, last_name(entry->path), entry, source))
+		return;
+	struct volume *volume = take_volume(undo, (*source)->stamp.dev, parent->fd);
+	if (!volume || xattrs_read((*source)->fd, &ahead->own))
+		return;
+	if (!make_copy(undo, parent->fd, *source, entry, &ahead->own, &ahead->copy))
+		volume->copies++;
+	else
+		xattrs_free(&ahead->own);
+}
+
+static void sync_ahead(struct undo *undo)
+{
+	for (size_t v = 0; v < undo->volumes.count; v++) {
+		struct volume *volume = &undo->volumes.at[v];
+		bool synced = volume->copies >= SYNC_WHOLE && !sys->syncfs(volume->fd);
+		for (size_t i = undo->from; i < undo->to && synced; i++)
+			if (undo->ahead[i].copy && undo->ahead[i].copy->stamp.dev == volume->dev)
+				undo->ahead[i].copy->durable = true;
+		volume->copies = 0;
+	}
+}
+
+/* How far down from `to` copies are made ahead at once. */
+static size_t ahead_from(const struct undo *undo, size_t to)
+{
+	size_t from = to;
+	for (uint64_t bytes = 0; from && to - from < undo->ahead_most; from--) {
+		uint64_t size = undo->block.entries[from - 1].size;
+		if (from < to && size > AHEAD_BYTES - u64_min(bytes, AHEAD_BYTES))
+			break;
+		bytes += size;
+	}
+	return from;
+}
+
+static void copy_all_ahead(struct undo *undo, size_t to)
+{
+	struct candidate *source = NULL;
+	undo->to = to;
+	undo->from = ahead_from(undo, to);
+	if (undo->to - undo->from >= SYNC_WHOLE) {
+		for (size_t i = to; i-- > undo->from && !tell_stopped(&undo->plan->tell);)
+			copy_ahead(undo, i, &source);
+		candidate_unref(source);
+		sync_ahead(undo);
+	}
+}
+
+static void free_ahead(struct undo *undo)
+{
+	for (size_t i = undo->from; i < undo->to; i++) {
+		candidate_unref(undo->ahead[i].copy);
+		xattrs_free(&undo->ahead[i].own);
+		undo->ahead[i] = (struct ahead){ 0 };
+	}
 }
 
 /* ---- the whole ---- */
 
+static void undo_block(struct undo *undo)
+{
+	for (size_t to = undo->block.count; to && !undo->error; to = undo->from) {
+		copy_all_ahead(undo, to);
+		for (size_t i = to; i-- > undo->from && !undo->error;)
+			undo_entry(undo, &undo->block.entries[i]);
+		replace_settle_all(&undo->replacer);
+		let_go_of_kept(undo);
+		parent_unref(undo->parent);
+		undo->parent = NULL;
+		proof_free(undo->proof);
+		undo->proof = NULL;
+		free_ahead(undo);
+	}
+}
+
+static int undo_all(struct undo *undo)
+{
+	for (size_t number = journalin_blocks(undo->in); number-- > 0 && !undo->error;) {
+		int r = journalin_read(undo->in, number, &undo->block);
+		if (r)
+			return r;
+		undo_block(undo);
+		journal_block_free(&undo->block);
+	}
+	return undo->error;
+}
+
+/* Descriptors: half of them for copies made ahead, a quarter for those in line. */
 static int begin(struct undo *undo)
 {
 	struct dlk_plan *plan = undo->plan;
 	struct dlk_options loose = plan->options;
-	for (undo->mask = 1; undo->mask < undo->entries.count;)
-		undo->mask *= 2;
-	undo->heads = calloc(undo->mask--, sizeof(*undo->heads));
-	if (!undo->heads)
-		return -ENOMEM;
+	unsigned descriptors = sys_descriptors();
+	size_t line = size_max(1, size_min(LINE_MOST, descriptors / 4 / FD_EACH)), count;
+	char *const *roots = journalin_roots(undo->in, &count);
+	undo->ahead_most = size_max(1, size_min(JOURNAL_BLOCK, descriptors / 2));
 	loose.respect = 0; /* the copy is dressed as the old file, not as the one it is compared with */
-	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)undo->roots.at, undo->roots.count,
-			      &plan->roots);
+	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)roots, count, &plan->roots);
 	if (!r)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
 	if (!r)
@@ -649,8 +747,8 @@ static int begin(struct undo *undo)
 	if (!r)
 		r = confirm_init(&undo->confirm, &loose);
 	if (!r)
-		r = replace_init(&undo->replacer, &undo->confirm, undo->number, &undo->serial, LINE_ROOM);
-	undo->confirm.between = meanwhile;
+		r = replace_init(&undo->replacer, &undo->confirm, undo->number, &undo->serial, line);
+	undo->confirm.between = while_comparing;
 	undo->confirm.ctx = undo;
 	undo->replacer.done = name_done;
 	undo->replacer.ctx = undo;
@@ -667,45 +765,37 @@ static int work(struct undo *undo)
 		r = undo_all(undo);
 		lease_signal_end();
 	}
-	proof_free(undo->proof);
-	candidate_unref(undo->kept);
 	replace_free(&undo->replacer);
 	confirm_free(&undo->confirm);
 	return r;
 }
 
-/* It says what owner and mode a copy gets: nobody else may have had a hand in it. */
-static int look_at_journal(int fd)
+static void undo_free(struct undo *undo)
 {
-	struct stamp stamp;
-	int r = stamp_fd(fd, &stamp);
-	return r ? r : stamp_regular(&stamp) && stamp_of_others(&stamp) ? -EPERM : 0;
+	for (size_t i = 0; i < undo->volumes.count; i++)
+		sys->close(undo->volumes.at[i].fd);
+	vec_free(&undo->volumes);
+	vec_free(&undo->remade);
+	free(undo->heads);
+	journalin_free(undo->in);
+	dlk_plan_free(undo->plan);
+	free(undo);
 }
 
 int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally)
 {
-	struct undo undo = { 0 };
-	struct text text = { 0 };
-	int r = plan_new(options, &undo.plan);
-	if (r)
+	struct undo *undo = calloc(1, sizeof(*undo));
+	if (!undo)
+		return -ENOMEM;
+	int r = plan_new(options, &undo->plan);
+	if (r) {
+		free(undo);
 		return r;
-	r = look_at_journal(fd);
-	if (!r)
-		r = read_all(fd, &text);
-	if (!r)
-		r = read_lines(&undo, &text);
-	text_free(&text);
-	if (!r && undo.entries.count)
-		r = work(&undo);
-	for (size_t i = 0; i < undo.entries.count; i++)
-		entry_free(&undo.entries.at[i]);
-	for (size_t i = 0; i < undo.roots.count; i++)
-		free(undo.roots.at[i]);
-	vec_free(&undo.entries);
-	vec_free(&undo.remade);
-	free(undo.heads);
-	vec_free(&undo.roots);
-	*ret_tally = undo.plan->tally;
-	dlk_plan_free(undo.plan);
+	}
+	r = journalin_open(fd, &undo->plan->tell, &undo->in);
+	if (!r && journalin_blocks(undo->in))
+		r = work(undo);
+	*ret_tally = undo->plan->tally;
+	undo_free(undo);
 	return r;
 }

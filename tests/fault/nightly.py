@@ -16,7 +16,7 @@ NIGHT = [("write", "ENOSPC", 2), ("fdatasync", "EIO", 1), ("inotify_add_watch", 
          ("unlinkat", "EIO", 1), ("ioprio_set", "EPERM", 1), ("rename", "EIO", 1)]
 UNDO = [("fdatasync", "EIO", 1), ("linkat", "ENOSPC", 1), ("renameat2", "EIO", 1), ("unlinkat", "EIO", 1),
         ("copy_file_range", "EIO", 1), ("ftruncate", "ENOSPC", 1), ("fchown", "EPERM", 1), ("fchmod", "EPERM", 1),
-        ("utimensat", "EPERM", 1), ("read", "EIO", 2)]
+        ("utimensat", "EPERM", 1), ("read", "EIO", 2), ("pread64", "EIO", 1)]
 KILLS = ("write", "fdatasync", "linkat", "renameat2", "unlinkat")
 
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""--undo goes back by a journal of thousands of lines block by block, from a pipe, with few descriptors, and past lines that are none."""
+import json
+import os
+import random
+import stat
+
+SETS = 400  # some 3,000 lines in two nights: several blocks of a journal, several batches of copies
+
+
+def make(t):
+    """Sets of three files with one name to four; the third is in other directories, and the newest."""
+    draw = random.Random(5)
+    for number in range(SETS):
+        for copy in range(3):
+            place = "big/%s/d%%d/%04d-%d" % ("new" if copy == 2 else "old", number, copy)
+            first = place % draw.randrange(3)
+            t.write(first, t.random(300, number), mtime=10**18 + number * 10 + copy)
+            for link in range(draw.randrange(4)):
+                t.link(first, (place + "-%d") % (draw.randrange(3), link))
+
+
+def state(t):
+    look = t.look("big")
+    return {path: (content, status.st_mtime_ns) for path, (status, content, _) in look.entries.items()
+            if stat.S_ISREG(status.st_mode)}, look.shared()
+
+
+def check_state(t, before, what):
+    now = state(t)
+    differ = [path for path in before[0] if now[0].get(path) != before[0][path]]
+    t.check(not differ, "%s: %d names differ: %r" % (what, len(differ), differ[:4]))
+    apart = sorted(map(sorted, before[1] - now[1]))
+    t.check(not apart, "%s: %d files have other names: %r" % (what, len(apart), apart[:4]))
+
+
+def two_nights(t, journal):
+    """The second night's keepers are others, so that its lines speak of the first one's."""
+    t.run("-q", "-j4", "--keep", "oldest", "--journal", journal, "big/old")
+    t.run("-q", "-j4", "--keep", "newest", "--journal", journal, "big")
+    return sum(b'"keeper"' in line for line in open(journal, "rb"))
+
+
+def test(t):
+    make(t)
+    before = state(t)
+    journal = t.path("journal")
+    for how in ("file", "pipe", "few descriptors"):
+        if os.path.exists(journal):
+            os.unlink(journal)
+        links = two_nights(t, journal)
+        t.check(links > 2 * 1024, "more than two blocks: %d lines" % links)
+        if how == "pipe":
+            # Through cat, so that it cannot be read twice.
+            with open(journal, "rb") as text:
+                back = t.json("--undo", "/dev/stdin", stdin=text.read())
+        else:
+            back = t.json("--undo", journal, **({"files": 120} if how != "file" else {}))
+        t.figures(back, restored=links, errors=0, skipped_changed=0)
+        check_state(t, before, how)
+    lines_that_are_none(t, journal, before)
+    same_numbers(t)
+
+
+def lines_that_are_none(t, journal, before):
+    """Lines that lack a member, or say something else, are passed over like torn ones; the others hold."""
+    os.unlink(journal)
+    links = two_nights(t, journal)
+    lines = open(journal, "rb").read().splitlines(keepends=True)
+    for at, spoil in ((1, lambda note: note.pop("old")), (5, lambda note: note["keeper"].pop("inode")),
+                      (len(lines) - 2, lambda note: note["old"].update(mode="rwx"))):
+        note = json.loads(lines[at])
+        spoil(note)
+        lines[at] += json.dumps(note).encode() + b"\n"
+    lines.insert(3, b"[1, 2]\n")
+    with open(journal, "wb") as out:
+        out.writelines(lines)
+    back = t.json("--undo", journal)
+    t.figures(back, restored=links, errors=0)
+    t.equal(len([issue for issue in back.issues if issue.get("reason") == "torn"]), 4, "each is told of")
+    check_state(t, before, "past lines that are none")
+
+
+def same_numbers(t):
+    """Two file systems on which the same files have the same inode numbers: one's copies are not taken for the other's."""
+    t.image("ext4", 16, "one", ["-m", "0"])
+    for name in ("a", "b", "c"):
+        t.write("one/" + name, b"twin")
+    t.link("one/b", "one/b2")
+    t.sh("umount", t.path("one"))
+    image = os.path.join(t.scratch, "one.img")
+    t.sh("cp", image, os.path.join(t.scratch, "two.img"))
+    os.makedirs(t.path("two"))
+    for name in ("one", "two"):
+        t.sh("mount", "-o", "loop", os.path.join(t.scratch, name + ".img"), t.path(name))
+    t.equal(os.stat(t.path("one/b")).st_ino, os.stat(t.path("two/b")).st_ino, "the same numbers")
+    journal = t.path("journal-two")
+    t.figures(t.json("--keep", "first-path", "--journal", journal, "one", "two"), links_made=6)
+    t.figures(t.json("--undo", journal), restored=6, errors=0)
+    for name in ("one", "two"):
+        t.all_apart(name + "/a", name + "/b", name + "/c")
+        t.one_inode(name + "/b", name + "/b2")
