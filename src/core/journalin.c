@@ -369,7 +369,8 @@ static int next_line(struct journalin *in, struct lines *lines, const char **ret
 	return r < 0 ? r : 0;
 }
 
-static int go_forward(struct journalin *in)
+/* A file that ends before its size was cut meanwhile: what its last lines told of would be passed over in silence. */
+static int go_forward(struct journalin *in, uint64_t size)
 {
 	struct lines lines = { .fd = in->fd };
 	const char *line = NULL;
@@ -385,6 +386,10 @@ static int go_forward(struct journalin *in)
 		if (r)
 			break;
 		at = lines.passed;
+	}
+	if (!r && in->begin >= 0 && (uint64_t)in->begin + at < size) {
+		r = -ENODATA;
+		tell_error(in->tell, DLK_STAGE_JOURNAL, NULL, r);
 	}
 	lines_free(&lines);
 	return r;
@@ -469,10 +474,12 @@ int journalin_read(const struct journalin *in, size_t number, struct journal_blo
 	if (!text)
 		return -ENOMEM;
 	ssize_t n = read_at(in, from->at, text, from->bytes);
-	if (n < 0)
-		tell_error(in->tell, DLK_STAGE_JOURNAL, NULL, (int)n);
-	int r = n < 0 ? (int)n : read_lines(in, from, text, (size_t)n, &block);
-	if (r == 0)
+	int r = n < 0 ? (int)n : n < (ssize_t)from->bytes ? -ENODATA : 0;
+	if (r)
+		tell_error(in->tell, DLK_STAGE_JOURNAL, NULL, r);
+	else
+		r = read_lines(in, from, text, (size_t)n, &block);
+	if (!r)
 		*ret = block;
 	else
 		journal_block_free(&block);
@@ -525,8 +532,10 @@ static int look_at_file(struct journalin *in, uint64_t *ret_size)
 {
 	struct stamp stamp;
 	int r = stamp_fd(in->fd, &stamp);
-	if (r)
+	if (r) {
+		tell_error(in->tell, DLK_STAGE_JOURNAL, NULL, r);
 		return r;
+	}
 	bool regular = stamp_regular(&stamp);
 	in->begin = regular ? sys->lseek(in->fd, 0, SEEK_CUR) : -ESPIPE;
 	*ret_size = regular ? stamp.size : 0;
@@ -544,7 +553,7 @@ int journalin_open(int fd, struct tell *tell, struct journalin **ret)
 	if (!r)
 		r = begin_bits(in, in->begin < 0 ? PIPE_GUESS : size);
 	if (!r)
-		r = go_forward(in);
+		r = go_forward(in, size);
 	if (r)
 		journalin_free(in);
 	else
@@ -572,7 +581,7 @@ char *const *journalin_roots(const struct journalin *in, size_t *ret_count)
 	return in->roots.at;
 }
 
-static bool below(const char *path, const char *root)
+bool journal_below(const char *path, const char *root)
 {
 	size_t length = strlen(root);
 	if (length == 1)
@@ -583,7 +592,7 @@ static bool below(const char *path, const char *root)
 bool journalin_covers(const struct journalin *in, const char *path)
 {
 	for (size_t i = 0; i < in->roots.count; i++)
-		if (below(path, in->roots.at[i]))
+		if (journal_below(path, in->roots.at[i]))
 			return true;
 	return false;
 }

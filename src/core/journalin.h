@@ -47,6 +47,8 @@ void journalin_free(struct journalin *in);
 char *const *journalin_roots(const struct journalin *in, size_t *ret_count);
 /* Whether a path lies below one of them. */
 bool journalin_covers(const struct journalin *in, const char *path);
+/* Whether it lies below this directory ("" or "/": the root of all), or is this file. */
+bool journal_below(const char *path, const char *root);
 
 /* 0: it tells of no link. */
 size_t journalin_blocks(const struct journalin *in);

@@ -66,6 +66,7 @@ struct parent {
 struct undo {
 	struct dlk_plan *plan; /* for its roots, lock, tell and tally */
 	struct journalin *in;
+	VEC(char *) roots;         /* real paths of those that could be opened and are locked */
 	VEC(struct remade) remade; /* in the order they were made */
 	uint32_t *heads;           /* by hash of `old`: one more than the index of the last */
 	size_t mask;
@@ -203,7 +204,7 @@ static void name_done(void *ctx, const struct replace_place *at, const struct pr
 	if (outcome->result == REPLACE_LINKED)
 		undo->plan->tally.restored++;
 	if (outcome->error)
-		tell_trouble(undo, place->entry, outcome->error);
+		tell_error(&undo->plan->tell, outcome->stage, place->entry->path, outcome->error);
 	else if (outcome->result == REPLACE_LEFT)
 		tell_skip(&undo->plan->tell, DLK_STAGE_UNDO, place->entry->path, outcome->reason, 1);
 	if (outcome->kept)
@@ -350,13 +351,33 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	return candidate_open(&undo->confirm, again, ret);
 }
 
+/* -ESTALE: they are others now. A copy goes without those that were not told of, so one answer is not enough. */
+static int look_at_attributes(const struct candidate *kept, const struct xattrs *then)
+{
+	struct xattrs now;
+	int r = xattrs_read(kept->fd, &now);
+	if (r)
+		return r;
+	r = xattrs_equal(&now, then) ? 0 : -ESTALE;
+	xattrs_free(&now);
+	return r;
+}
+
 static int make_copy_now(struct undo *undo, int dirfd, struct candidate *kept, const struct journal_entry *entry,
 			 struct candidate **ret)
 {
-	struct xattrs own = { 0 };
+	struct xattrs own;
+	struct candidate *copy = NULL;
 	int r = xattrs_read(kept->fd, &own);
+	if (r)
+		return r;
+	r = make_copy(undo, dirfd, kept, entry, &own, &copy);
+	if (!r && !entry->has_xattrs)
+		r = look_at_attributes(kept, &own);
 	if (!r)
-		r = make_copy(undo, dirfd, kept, entry, &own, ret);
+		*ret = copy;
+	else
+		candidate_unref(copy);
 	xattrs_free(&own);
 	return r;
 }
@@ -365,18 +386,12 @@ static int make_copy_now(struct undo *undo, int dirfd, struct candidate *kept, c
 static int take_ahead(struct undo *undo, struct candidate *kept, const struct journal_entry *entry, struct candidate **ret)
 {
 	const struct ahead *ahead = &undo->ahead[entry - undo->block.entries];
-	struct xattrs own;
 	if (!ahead->copy || would_trust(kept, entry))
 		return -ENOENT;
-	int r = xattrs_read(kept->fd, &own);
-	if (r)
-		return r;
-	bool same = xattrs_equal(&own, &ahead->own);
-	xattrs_free(&own);
-	if (!same)
-		return -ESTALE;
-	*ret = candidate_ref(ahead->copy);
-	return 0;
+	int r = entry->has_xattrs ? 0 : look_at_attributes(kept, &ahead->own);
+	if (!r)
+		*ret = candidate_ref(ahead->copy);
+	return r;
 }
 
 /* What is open anyway need not be opened by its name, which those in line may still take back. */
@@ -565,6 +580,15 @@ static int undo_name(struct undo *undo, const struct journal_entry *entry)
 	return r;
 }
 
+/* A root that is gone, or may not be opened, was told of, and is not locked: nothing below it is touched. */
+static bool is_locked(const struct undo *undo, const char *path)
+{
+	for (size_t i = 0; i < undo->roots.count; i++)
+		if (journal_below(path, undo->roots.at[i]))
+			return true;
+	return false;
+}
+
 static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 {
 	struct tell *tell = &undo->plan->tell;
@@ -572,6 +596,8 @@ static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 		undo->error = -ECANCELED;
 	} else if (!journalin_covers(undo->in, entry->path)) {
 		tell_refused(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_OUTSIDE);
+	} else if (!is_locked(undo, entry->path)) {
+		tell_skip(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_CHANGED, 1);
 	} else {
 		int r = undo_name(undo, entry);
 		if (r)
@@ -640,7 +666,7 @@ static void copy_ahead(struct undo *undo, size_t index, struct candidate **sourc
 	const struct journal_entry *entry = &undo->block.entries[index];
 	struct ahead *ahead = &undo->ahead[index];
 	struct parent *parent;
-	if (!journalin_covers(undo->in, entry->path) || take_parent(undo, entry->path, &parent) ||
+	if (!journalin_covers(undo->in, entry->path) || !is_locked(undo, entry->path) || take_parent(undo, entry->path, &parent) ||
 	    take_source(undo, parent->fd, last_name(entry->path), entry, source))
 		return;
 	struct volume *volume = take_volume(undo, (*source)->stamp.dev, parent->fd);
@@ -729,6 +755,41 @@ static int undo_all(struct undo *undo)
 	return undo->error;
 }
 
+static int note_root(struct undo *undo, uint32_t root, const char *name)
+{
+	char *directory;
+	struct text path = { 0 };
+	int r = roots_real_path(&undo->plan->catalog, root, &directory);
+	if (r) {
+		tell_error(&undo->plan->tell, DLK_STAGE_ROOT, undo->plan->catalog.roots.at[root].open, r);
+		return r == -ENOMEM ? r : 0;
+	}
+	text_puts(&path, directory);
+	text_puts(&path, name ? "/" : "");
+	text_puts(&path, name ? name : "");
+	free(directory);
+	r = path.failed ? -ENOMEM : vec_push(&undo->roots, path.at);
+	if (r)
+		text_free(&path);
+	return r;
+}
+
+static int note_roots(struct undo *undo)
+{
+	const struct roots *roots = &undo->plan->roots;
+	int r = 0;
+	for (size_t i = 0; i < roots->dirs.count && !r; i++) {
+		const struct root_dir *dir = &roots->dirs.at[i];
+		if (dir->error)
+			tell_error(&undo->plan->tell, DLK_STAGE_ROOT, undo->plan->catalog.roots.at[dir->root].open, dir->error);
+		else
+			r = note_root(undo, dir->root, NULL);
+	}
+	for (size_t i = 0; i < roots->files.count && !r; i++)
+		r = note_root(undo, roots->parents.at[roots->files.at[i].parent].root, roots->files.at[i].name);
+	return r;
+}
+
 /* Descriptors: half of them for copies made ahead, a quarter for those in line. */
 static int begin(struct undo *undo)
 {
@@ -742,6 +803,8 @@ static int begin(struct undo *undo)
 	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)roots, count, &plan->roots);
 	if (!r)
 		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
+	if (!r)
+		r = note_roots(undo);
 	if (!r)
 		r = sys_random(&undo->number, sizeof(undo->number));
 	if (!r)
@@ -774,6 +837,9 @@ static void undo_free(struct undo *undo)
 {
 	for (size_t i = 0; i < undo->volumes.count; i++)
 		sys->close(undo->volumes.at[i].fd);
+	for (size_t i = 0; i < undo->roots.count; i++)
+		free(undo->roots.at[i]);
+	vec_free(&undo->roots);
 	vec_free(&undo->volumes);
 	vec_free(&undo->remade);
 	free(undo->heads);

@@ -5,6 +5,9 @@
  *	for each n, and each way in which that call can go wrong:
  *		build the tree -> first run, with the fault -> look -> second run, without -> look
  *
+ * A scene with a journal is undone in the end, and so is one of dlk_undo(), which was linked before: then every name
+ * must have a file of its own, as it was planted.
+ *
  * After the first: every name is there with its bytes and metadata (or what an actor made of it), what the run said of
  * itself is true, and it said something about whatever it left undone. After the second: everything is linked that
  *should be, and no temporary name is left. Each fault must have fired: n goes up until a run makes fewer calls than
@@ -48,6 +51,8 @@ static void build(struct trial *t, struct run *run)
 		printf("cannot build %s: %s\n", t->tree->top, strerror(-r));
 		exit(2);
 	}
+	if (t->scene->verb == VERB_UNDO)
+		play_run(run, VERB_APPLY, &none, false, 0);
 	if (t->scene->leftovers)
 		play_run(run, VERB_APPLY, &none, false, t->scene->leftovers);
 	tree_look(t->tree, true, &t->before, complaint, sizeof(complaint));
@@ -55,6 +60,20 @@ static void build(struct trial *t, struct run *run)
 		printf("a tree that is wrong from the beginning: %s, %zu leftovers\n", complaint, t->before.temps);
 		exit(2);
 	}
+}
+
+/* Recovery, which need not know of the journal, and undo: all is as it was planted. */
+static void play_undo(struct trial *t, struct run *second)
+{
+	static const struct fault none = { .mode = FAULT_NONE };
+	int status = play_run(second, VERB_RECOVER, &none, false, 0);
+	if (status || second->outcome->scan || second->outcome->tally.errors)
+		wrong(t, "recovery ended with status %#x and %d, %lu errors", (unsigned)status, second->outcome->scan,
+		      (unsigned long)second->outcome->tally.errors);
+	status = play_run(second, VERB_UNDO, &none, false, 0);
+	if (verbose)
+		show(t->second);
+	judge_undone(t, status);
 }
 
 /* Plays one fault through. False: it did not fire, since there are not so many calls. */
@@ -70,10 +89,14 @@ static bool play(struct trial *t)
 	if (fired || t->first->report.broken[0]) {
 		judge_expect(t);
 		judge_first(t, status);
-		status = play_run(&second, VERB_APPLY, &none, false, 0);
-		if (verbose)
-			show(t->second);
-		judge_second(t, status);
+		if (t->scene->verb != VERB_UNDO) {
+			status = play_run(&second, VERB_APPLY, &none, false, 0);
+			if (verbose)
+				show(t->second);
+			judge_second(t, status);
+		}
+		if (t->scene->verb == VERB_UNDO || t->scene->journal)
+			play_undo(t, &second);
 	}
 	return fired;
 }
@@ -96,6 +119,8 @@ static bool concerns(const struct job *job, unsigned n, enum entry entry)
 	unsigned stride = full ? 1 : job->scene->stride;
 	if (job->scene->sync_only)
 		return entry == ENTRY_SYNCFS || entry == ENTRY_FDATASYNC;
+	if (job->scene->thin && entry != ENTRY_SYNCFS && entry != ENTRY_FDATASYNC)
+		modifies = decides = modifies && n % stride == 0;
 	if (modifies || decides)
 		return true;
 	if (job->mode == FAULT_LIE)

@@ -66,6 +66,8 @@ void judge_expect(struct trial *t);
 /* After the first run and after the second; each complains of what is wrong. `status`: what play_run returned. */
 void judge_first(struct trial *t, int status);
 void judge_second(struct trial *t, int status);
+/* After all was undone, by t->second. */
+void judge_undone(struct trial *t, int status);
 
 /* Complains, with the words that play this fault alone. */
 FORMAT_PRINTF(2, 3) void wrong(const struct trial *t, const char *format, ...);

@@ -211,6 +211,36 @@ static void judge_silence(const struct trial *t)
 	}
 }
 
+/* ---- undo ---- */
+
+/* A name shows a file with the time it was planted with. */
+static bool is_own(const struct trial *t, size_t i)
+{
+	struct stat st;
+	const struct leaf *leaf = &t->tree->leaves[i];
+	int64_t planted = 1600000000 - (leaf->plant - t->scene->plants);
+	return !S_ISREG(leaf->mode) ||
+	       (!fstatat(t->tree->fd, leaf->path, &st, AT_SYMLINK_NOFOLLOW) && st.st_mtim.tv_sec == planted);
+}
+
+/* What was said to be restored was, whatever was not was told of, and no name has anything between the two. */
+static void judge_restored(const struct trial *t)
+{
+	const struct outcome *first = t->first;
+	uint64_t restored = 0;
+	for (size_t i = 0; i < t->tree->count; i++) {
+		const char *path = t->tree->leaves[i].path;
+		bool moved = t->before.ino[i] != t->after.ino[i];
+		restored += moved;
+		if (moved && !is_own(t, i))
+			wrong(t, "%s has a file that is not as it was", path);
+		else if (!is_own(t, i) && !first->scan && !told_of(first, path))
+			wrong(t, "%s is a link still, and nothing was said", path);
+	}
+	if (first->has_tally && first->tally.restored != restored && !first->tally.errors)
+		wrong(t, "%lu restored of %lu", (unsigned long)first->tally.restored, (unsigned long)restored);
+}
+
 /* The errors a scan may return, and what goes with them. */
 static void judge_result(const struct trial *t)
 {
@@ -384,6 +414,8 @@ void judge_first(struct trial *t, int status)
 	if (t->fault.mode == FAULT_LIE || t->first->report.acted)
 		return;
 	judge_figures(t);
+	if (t->scene->verb == VERB_UNDO)
+		judge_restored(t);
 	if (t->scene->verb == VERB_PAIR)
 		judge_pair(t);
 	else
@@ -436,4 +468,38 @@ void judge_second(struct trial *t, int status)
 	judge_leftovers(t, &look);
 	if (t->second->report.broken[0])
 		wrong(t, "second run: %s", t->second->report.broken);
+}
+
+/* Names that were not one file are not one; those that were may be several, where trouble came between them. */
+static bool all_apart(const struct trial *t, const struct look *look, const char **ret_path)
+{
+	for (size_t i = 0; i < t->tree->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (look->ino[i] == look->ino[j] && t->tree->leaves[i].plant != t->tree->leaves[j].plant) {
+				*ret_path = t->tree->leaves[i].path;
+				return false;
+			}
+	return true;
+}
+
+void judge_undone(struct trial *t, int status)
+{
+	char complaint[512];
+	const char *path;
+	struct look look;
+	tree_look(t->tree, !denies_attributes(t), &look, complaint, sizeof(complaint));
+	if (*complaint)
+		wrong(t, "after the undo %s", complaint);
+	if (!t->second->returned || status)
+		wrong(t, "the undo ended with status %#x", (unsigned)status);
+	else if (t->second->scan || t->second->tally.errors)
+		wrong(t, "the undo returned %d, with %lu errors", t->second->scan, (unsigned long)t->second->tally.errors);
+	for (size_t i = 0; i < t->tree->count; i++)
+		if (!is_own(t, i))
+			wrong(t, "after the undo %s is not as it was", t->tree->leaves[i].path);
+	if (!all_apart(t, &look, &path))
+		wrong(t, "after the undo %s is a link still", path);
+	judge_leftovers(t, &look);
+	if (t->second->report.broken[0])
+		wrong(t, "undo: %s", t->second->report.broken);
 }

@@ -62,6 +62,13 @@ static void run_apply(struct run *run, const struct dlk_options *options, const 
 	dlk_plan_free(plan);
 }
 
+static void run_undo(struct run *run, const struct dlk_options *options, int journal)
+{
+	struct outcome *outcome = run->outcome;
+	outcome->scan = dlk_undo(options, journal, &outcome->tally);
+	outcome->has_tally = !outcome->scan;
+}
+
 static void run_recover(struct run *run, const struct dlk_options *options, const char *root)
 {
 	struct outcome *outcome = run->outcome;
@@ -103,6 +110,8 @@ static void run_verb(struct run *run, enum verb verb, const struct fault *fault,
 	char root[2 * TREE_PATH], dst_dir[2 * TREE_PATH];
 	struct dlk_options options;
 	bool holds = acts && run->scene->actor.act == ACT_HOLD;
+	bool journals = verb == VERB_UNDO || (verb == VERB_APPLY && (run->scene->journal || run->scene->verb == VERB_UNDO));
+	int journal = journals ? openat(run->tree->fd, TREE_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : 0;
 	int held = holds ? faulty_hold(run->tree->fd, run->tree->leaves[1].path) : -1;
 	int before = count_descriptors();
 	snprintf(root, sizeof(root), "%s/tree", run->tree->top);
@@ -112,6 +121,7 @@ static void run_verb(struct run *run, enum verb verb, const struct fault *fault,
 	options.threads = 1;
 	options.observe = observe;
 	options.observe_ctx = run;
+	options.journal = verb == VERB_UNDO ? 0 : journal;
 	/* A directory that refuses itself to the lock is gone without by dlk_replace_at, as its header says. */
 	enum fail_kind kind = fail_kind(fault->error);
 	bool refuses = kind == FAIL_DENIED || kind == FAIL_GONE || kind == FAIL_SWAPPED;
@@ -120,6 +130,8 @@ static void run_verb(struct run *run, enum verb verb, const struct fault *fault,
 		     &run->outcome->report);
 	if (verb == VERB_APPLY)
 		run_apply(run, &options, root);
+	else if (verb == VERB_UNDO)
+		run_undo(run, &options, journal);
 	else if (verb == VERB_RECOVER)
 		run_recover(run, &options, root);
 	else

@@ -10,6 +10,7 @@ enum verb {
 	VERB_APPLY,   /* dlk_scan, dlk_apply */
 	VERB_RECOVER, /* dlk_recover */
 	VERB_PAIR,    /* dlk_replace_at of the first two plants */
+	VERB_UNDO,    /* dlk_undo, by the journal of a dlk_apply before it */
 };
 
 struct scene {
@@ -24,6 +25,8 @@ struct scene {
 	unsigned stride; /* of the calls that modify nothing only each so many-th fails, unless all are asked for; 0: 1
 			  */
 	bool sync_only;  /* only fdatasync and syncfs fail */
+	bool thin;       /* the stride is for all calls but syncs: there are very many */
+	bool journal;    /* VERB_APPLY: with a journal, by which all is undone in the end */
 };
 
 extern const struct scene scenes[];

@@ -108,6 +108,7 @@ static void clear(struct tree *tree)
 {
 	for (size_t i = 0; i < countof(dirs); i++)
 		clear_dir(tree->fd, dirs[i]);
+	unlinkat(tree->fd, TREE_JOURNAL, 0);
 }
 
 void tree_remove(struct tree *tree)

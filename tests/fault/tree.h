@@ -4,6 +4,7 @@
  *
  *	TOP/tree/...   the root that is worked on
  *	TOP/out/...    beside it: other names of files in it
+ *	TOP/journal    for those who write one
  *
  * A tree is a table of plants. What each name must be is kept beside the table, since another program (an actor, see
  * faulty.h) may change it while a run is under way.
@@ -16,9 +17,11 @@
 
 enum {
 	TREE_PLANTS = 80,
-	TREE_SPARE = 24, /* temporary and kept names noted at a look */
+	TREE_SPARE = 80, /* temporary and kept names noted at a look */
 	TREE_PATH = 160,
 };
+
+#define TREE_JOURNAL "journal"
 
 enum plant_kind { PLANT_FILE, PLANT_LINK, PLANT_SYMLINK, PLANT_FIFO };
 
