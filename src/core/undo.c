@@ -471,10 +471,10 @@ static int take_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 
 /* ---- names ---- */
 
-static bool same_pair(const struct undo *undo, const struct journal_entry *entry, uint64_t inode)
+static bool same_pair(const struct undo *undo, const struct journal_entry *entry, const struct stamp *now)
 {
 	const struct journal_entry *of = undo->of;
-	return undo->proof && proof_target(undo->proof)->stamp.ino == inode && of->run == entry->run &&
+	return undo->proof && stamp_same_file(&proof_target(undo->proof)->stamp, now) && of->run == entry->run &&
 	       of->old.ino == entry->old.ino && of->kept == entry->kept && of->old.mtime == entry->old.mtime &&
 	       !proof_keeper(undo->proof)->spoiled && !proof_target(undo->proof)->spoiled;
 }
@@ -550,7 +550,7 @@ static int take_pair(struct undo *undo, int dirfd, const char *name, const struc
 	struct stamp now;
 	struct candidate *kept;
 	int r = stamp_at(dirfd, name, &now);
-	if (r || same_pair(undo, entry, now.ino))
+	if (r || same_pair(undo, entry, &now))
 		return r;
 	proof_free(undo->proof);
 	undo->proof = NULL;
