@@ -86,6 +86,7 @@ enum dlk_phase {
 	DLK_PHASE_LINK,
 	DLK_PHASE_DONE,
 	DLK_PHASE_WAIT, /* first of all, with options->wait, when another run holds the lock on `path` */
+	DLK_PHASE_UNDO, /* dlk_undo */
 };
 
 /* Where it happened. */
@@ -151,7 +152,7 @@ struct dlk_event {
 	 * How far the phase, or its step, is. DLK_PHASE_WALK: names and bytes found, no totals. DLK_PHASE_HASH: files read of those
 	 * to read, in up to three steps: 1 first bytes (small files whole), 2 last bytes, 3 whole files. With very many files it has
 	 * no steps: files looked at, and bytes read or found not to need it. DLK_PHASE_LINK: files compared and linked, and
-	 * bytes compared or found not to need it. Within a phase and step nothing goes back.
+	 * bytes compared or found not to need it. DLK_PHASE_UNDO: lines of the journal followed, of all. Within a phase and step nothing goes back.
 	 */
 	uint64_t done, total, bytes, bytes_total; /* a total of 0: not known */
 	uint64_t saved; /* DLK_PHASE_LINK: bytes freed so far; DLK_PHASE_HASH: an estimate of what was found so far */

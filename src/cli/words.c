@@ -119,6 +119,7 @@ const char *words_phase_name(enum dlk_phase phase)
 	static const char *const phases[] = {
 		[DLK_PHASE_WALK] = "walk", [DLK_PHASE_RECOVER] = "recover", [DLK_PHASE_HASH] = "hash",
 		[DLK_PHASE_LINK] = "link", [DLK_PHASE_DONE] = "done",       [DLK_PHASE_WAIT] = "wait",
+		[DLK_PHASE_UNDO] = "undo",
 	};
 	const char *const *word = AT(phases, phase);
 
@@ -163,6 +164,7 @@ const char *words_phase(enum dlk_phase phase)
 	static const char *const phases[] = {
 		[DLK_PHASE_WALK] = "walking", [DLK_PHASE_RECOVER] = "recovering", [DLK_PHASE_HASH] = "reading",
 		[DLK_PHASE_LINK] = "linking", [DLK_PHASE_DONE] = "done",          [DLK_PHASE_WAIT] = "waiting",
+		[DLK_PHASE_UNDO] = "undoing",
 	};
 	const char *const *word = AT(phases, phase);
 

@@ -40,7 +40,7 @@ struct journalin {
 	VEC(struct block) blocks;
 	VEC(char *) roots;
 	uint32_t runs;
-	bool links; /* it tells of any */
+	uint64_t links;
 	unsigned char *once, *again; /* a bit for each inode, by hash */
 	uint64_t bits;               /* a power of two, less one */
 };
@@ -293,7 +293,7 @@ static int read_forward(struct journalin *in, const char *line, size_t length)
 		}
 	} else {
 		r = in->runs ? 0 : -EINVAL;
-		in->links |= !r;
+		in->links += !r;
 		note_inodes(in, &entry);
 	}
 	entry_free(&entry);
@@ -597,7 +597,12 @@ bool journalin_covers(const struct journalin *in, const char *path)
 	return false;
 }
 
+uint64_t journalin_links(const struct journalin *in)
+{
+	return in->links;
+}
+
 size_t journalin_blocks(const struct journalin *in)
 {
-	return in->links ? in->blocks.count : 0;
+	return in->blocks.count;
 }

@@ -50,7 +50,7 @@ bool journalin_covers(const struct journalin *in, const char *path);
 /* Whether it lies below this directory ("" or "/": the root of all), or is this file. */
 bool journal_below(const char *path, const char *root);
 
-/* 0: it tells of no link. */
+uint64_t journalin_links(const struct journalin *in);
 size_t journalin_blocks(const struct journalin *in);
 /* Reads one of them; torn lines are left out. To be freed with journal_block_free. -ENOMEM; errors of reading (told). */
 MUST_CHECK int journalin_read(const struct journalin *in, size_t number, struct journal_block *ret);

@@ -33,6 +33,7 @@ enum {
 	FD_EACH = 4,            /* descriptors an exchange may hold */
 	KEPT_MOST = 8,          /* keepers open at once: lines of threads that linked side by side take turns */
 	SYNC_WHOLE = 32,        /* copies on a file system from which on it is synced whole */
+	TELL_MS = 100,
 	AHEAD_BYTES = 64 << 20, /* of copies made ahead; a larger one is made ahead alone */
 };
 
@@ -85,6 +86,8 @@ struct undo {
 	size_t kept_next;
 	struct proof *proof;
 	const struct journal_entry *of; /* for which it was made */
+	uint64_t followed;              /* lines */
+	int64_t told;
 	int error;                      /* ends everything */
 };
 
@@ -589,6 +592,21 @@ static bool is_locked(const struct undo *undo, const char *path)
 	return false;
 }
 
+static void tell_how_far(struct undo *undo)
+{
+	const struct dlk_event event = {
+		.kind = DLK_EVENT_PROGRESS,
+		.phase = DLK_PHASE_UNDO,
+		.done = undo->followed,
+		.total = journalin_links(undo->in),
+	};
+	int64_t now = sys->now();
+	if (now - undo->told < TELL_MS * NS_PER_MS)
+		return;
+	undo->told = now;
+	tell_progress(&undo->plan->tell, &event);
+}
+
 static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 {
 	struct tell *tell = &undo->plan->tell;
@@ -603,7 +621,9 @@ static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 		if (r)
 			tell_trouble(undo, entry, r);
 	}
+	undo->followed++;
 	replace_settle(&undo->replacer);
+	tell_how_far(undo);
 }
 
 /* ---- ahead ---- */
@@ -823,7 +843,7 @@ static int work(struct undo *undo)
 {
 	int r = begin(undo);
 	if (!r) {
-		tell_phase(&undo->plan->tell, DLK_PHASE_LINK);
+		tell_phase(&undo->plan->tell, DLK_PHASE_UNDO);
 		lease_signal_begin();
 		r = undo_all(undo);
 		lease_signal_end();
@@ -859,7 +879,7 @@ int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_ta
 		return r;
 	}
 	r = journalin_open(fd, &undo->plan->tell, &undo->in);
-	if (!r && journalin_blocks(undo->in))
+	if (!r && journalin_links(undo->in))
 		r = work(undo);
 	*ret_tally = undo->plan->tally;
 	undo_free(undo);

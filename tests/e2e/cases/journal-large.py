@@ -58,8 +58,19 @@ def test(t):
             back = t.json("--undo", journal, **({"files": 120} if how != "file" else {}))
         t.figures(back, restored=links, errors=0, skipped_changed=0)
         check_state(t, before, how)
+    how_far(t, journal)
     lines_that_are_none(t, journal, before)
     same_numbers(t)
+
+
+def how_far(t, journal):
+    """Whoever watches is told how far it is."""
+    os.unlink(journal)
+    links = two_nights(t, journal)
+    told = [json.loads(line) for line in t.run("--json-lines", "--undo", journal).out.splitlines()]
+    done = [line["done"] for line in told if line.get("event") == "progress"]
+    t.check(len(done) > 1 and done == sorted(done) and done[-1] <= links, "progress: %r of %d" % (done, links))
+    t.equal({(line["phase"], line["total"]) for line in told if line.get("event") == "progress"}, {("undo", links)}, "of all lines")
 
 
 def lines_that_are_none(t, journal, before):
