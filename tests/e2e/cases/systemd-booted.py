@@ -44,6 +44,10 @@ for want in "$m"/lib/systemd/system/*.wants/* "$m"/usr/lib/systemd/system/*.want
     unit=${want##*/}
     case $unit in systemd-journal*|'*') ;; *) ln -sf /dev/null "$m/etc/systemd/system/$unit" ;; esac
 done
+mkdir -p "$m/etc/systemd/system-generators"
+for generator in "$m"/lib/systemd/system-generators/* "$m"/usr/lib/systemd/system-generators/*; do
+    ln -sf /dev/null "$m/etc/systemd/system-generators/${generator##*/}"  # fstab's devices are not here
+done
 cp "$top"/units/* "$m/etc/systemd/system"
 cp "$top/dedupe-link" "$m/usr/bin"
 cp "$top/drive.sh" "$m"
