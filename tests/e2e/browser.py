@@ -14,6 +14,7 @@ import subprocess
 import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Broken(Exception):
@@ -144,6 +145,11 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
 
+    def press(self, *keys):
+        """Keys by name, one after the other."""
+        for key in keys:
+            self.key(key, KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0), {"Enter": "\r", "Space": " "}.get(key, key if len(key) == 1 else ""))
+
     def type(self, text):
         self.call("Input.insertText", text=text)
 
@@ -153,6 +159,29 @@ class Browser:
     def dark(self, dark):
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    def heard_as(self):
+        """What a screen reader is given: (role, name, properties, depth, text) of each element, from the top. Text is what is said within."""
+        nodes = {node["nodeId"]: node for node in self.call("Accessibility.getFullAXTree")["nodes"]}
+        found = []
+
+        def text(node):
+            if node.get("role", {}).get("value") == "StaticText":
+                return node["name"]["value"]
+            return "".join(text(nodes[child]) for child in node.get("childIds", ()) if child in nodes)
+
+        def add(node, depth):
+            role, hidden = node.get("role", {}).get("value"), node.get("ignored") or node.get("role", {}).get("value") == "InlineTextBox"
+            if not hidden:
+                more = {entry["name"]: entry["value"].get("value") for entry in node.get("properties", ())}
+                more["description"] = node.get("description", {}).get("value", "")
+                found.append((role, node.get("name", {}).get("value", ""), more, depth, text(node)))
+            for child in node.get("childIds", ()):
+                if child in nodes:
+                    add(nodes[child], depth + (not hidden))
+
+        add(next(node for node in nodes.values() if "parentId" not in node), 0)
+        return found
 
     def picture(self, path=None, whole=False):
         png = base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])

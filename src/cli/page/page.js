@@ -6,9 +6,11 @@
 const $ = id => document.getElementById(id);
 const data = name => JSON.parse($("data-" + name).textContent);
 const summary = data("summary"), sets = data("sets"), places = data("places");
-const PAGE = 50, PREVIEW = 3, TILES = 40, TILES_INSIDE = 12, COLOURS = 5;
-// The map: folders shown inside of folders, the room that takes, and what a tile keeps for its own name and edge (pixels, as in page.css).
+const PAGE = 50, PREVIEW = 3, COLOURS = 5;
+// The map, in pixels as in page.css: folders shown inside of folders, the room that takes, and what a tile keeps for its own name and edge.
 const NESTED = 2, ROOM_WIDE = 90, ROOM_HIGH = 50, HEAD = 24, FRAME = 4;
+// Below so many square pixels folders share a tile; below such sides a tile has no percentage, small letters, no size, no words.
+const TILE = 2000, NARROW = 130, SMALL = 80, LOW = 36, EMPTY = 15;
 const FATES = ["kept", summary.dry ? "would be linked" : "not linked", "linked", "left"];
 const FREED = 1, SIZE = 0, NAMES = 2, FIRST = 3, EACH = 4;
 
@@ -27,7 +29,7 @@ function size(bytes) {
 }
 const grouped = new Intl.NumberFormat("en-US");
 const count = (n, one, many) => grouped.format(n) + " " + (n === 1 ? one : many);
-const percent = (part, all) => all ? Math.round(part * 100 / all) + "%" : "";
+const percent = (part, all) => !all ? "" : part && part * 200 < all ? "<1%" : Math.round(part * 100 / all) + "%";
 function day(seconds) {
 	const date = new Date(seconds * 1000);
 	return isNaN(date) ? "" : date.toISOString().slice(0, 10);
@@ -161,39 +163,52 @@ function layout(tiles, left, upper, width, height, put) {
 	}
 }
 
-function tilesOf(folder, most) {
-	const shown = folder.parts.slice(0, most), tiles = shown.map(part => ({part, bytes: part.all, text: wayDown(part)}));
+function tilesOf(folder, area) {
+	const least = folder.all * TILE / area, large = folder.parts.filter(part => part.all >= least);
+	const shown = large.length + 1 >= folder.parts.length ? folder.parts : large;
+	const tiles = shown.map(part => ({part, bytes: part.all, text: wayDown(part)}));
 	const rest = folder.all - folder.own - shown.reduce((sum, part) => sum + part.all, 0);
 	if (folder.own > 0)
 		tiles.push({bytes: folder.own, text: "files right here"});
+	tiles.sort((a, b) => b.bytes - a.bytes);
 	if (rest > 0)
 		tiles.push({bytes: rest, text: "smaller folders"});
-	return tiles.sort((a, b) => b.bytes - a.bytes);
+	return tiles;
 }
 
-// A list of tiles, and in each tile that has room for it the list of what is below. Only the outer ones take part in the order of
-// the Tab key, which would be long; whoever enters one finds the next level there.
+// A tile is an item of a tree (WAI-ARIA): what it says is in its label, the words on it are for the eye.
+function makeTile(tile, place, width, height) {
+	const share = size(tile.bytes) + ", " + percent(tile.bytes, top.all);
+	const words = make("div", {ariaHidden: "true", title: tile.text + ": " + share});
+	const box = make("li", {role: "treeitem", tabIndex: -1, className: place.w < SMALL ? "small" : ""}, words);
+	box.setAttribute("aria-label", tile.text + ", " + share + (tile.part ? ", " + count(tile.part.names, "name", "names") : ""));
+	if (place.h >= EMPTY && place.w >= EMPTY)
+		words.append(make("b", {}, name(tile.text)));
+	if (place.h >= LOW)
+		words.append(" ", make("i", {}, place.w < NARROW ? size(tile.bytes) : share));
+	for (const [side, part, all] of [["left", place.x, width], ["top", place.y, height], ["width", place.w, width], ["height", place.h, height]])
+		box.style[side] = part / all * 100 + "%";
+	box.folder = tile.part;
+	if (!tile.part)
+		box.classList.add("leaf");
+	return box;
+}
+
+// A list of tiles, and in each tile that has room for it the list of what is below.
 function makeTiles(folder, width, height, colour, depth) {
-	const list = make("ul"), tiles = tilesOf(folder, depth ? TILES_INSIDE : TILES);
+	const list = make("ul", {role: depth ? "group" : "tree"}), tiles = tilesOf(folder, width * height);
 	let number = 0;
 	layout(tiles, 0, 0, width, height, (tile, x, y, w, h) => {
-		const share = size(tile.bytes) + ", " + percent(tile.bytes, top.all), mine = depth ? colour : number++ % COLOURS;
-		const label = tile.part ? make("button", {type: "button", tabIndex: depth ? -1 : 0}) : make("span", {className: "leaf"});
-		const box = make("li", {}, label);
-		label.append(make("b", {}, name(tile.text)), " ", make("i", {}, share));
-		label.title = tile.text + ": " + share;
-		box.style.left = x / width * 100 + "%";
-		box.style.top = y / height * 100 + "%";
-		box.style.width = w / width * 100 + "%";
-		box.style.height = h / height * 100 + "%";
+		const mine = depth ? colour : number++ % COLOURS, box = makeTile(tile, {x, y, w, h}, width, height);
 		if (tile.part) {
 			const below = foot(tile.part), wide = w - 2 * FRAME, high = h - HEAD - FRAME;
-			label.style.background = "color-mix(in srgb, var(--tile" + mine + ") " + (100 - 25 * depth) + "%, var(--card))";
-			label.addEventListener("click", () => enter(below));
-			label.folder = tile.part;
-			if (depth < NESTED && below.parts.length && wide >= ROOM_WIDE && high >= ROOM_HIGH) {
+			const open = depth < NESTED && wide >= ROOM_WIDE && high >= ROOM_HIGH && tilesOf(below, wide * high).some(inner => inner.part);
+			box.style.background = "color-mix(in srgb, var(--tile" + mine + ") " + (100 - 25 * depth) + "%, var(--card))";
+			if (below.parts.length)
+				box.setAttribute("aria-expanded", String(open));
+			if (open) {
 				box.append(makeTiles(below, wide, high, mine, depth + 1));
-				box.className = "nested";
+				box.classList.add("nested");
 			}
 		}
 		list.append(box);
@@ -201,12 +216,28 @@ function makeTiles(folder, width, height, colour, depth) {
 	return list;
 }
 
+const tilesShown = () => [...$("map").querySelectorAll("li")];
+
+// The map is one stop of the Tab key: at the tile where one was.
+function stopAt(tile) {
+	for (const other of $("map").querySelectorAll("[tabindex='0']"))
+		other.tabIndex = -1;
+	tile.tabIndex = 0;
+}
+
 function drawMap() {
-	const map = $("map");
-	if (here.all)
-		map.replaceChildren(makeTiles(here, map.clientWidth || 1000, map.clientHeight || 400, 0, 0));
-	else
+	const map = $("map"), held = map.contains(document.activeElement) ? document.activeElement : null;
+	if (!here.all) {
 		map.replaceChildren(make("p", {className: "soft"}, "Nothing is saved here."));
+		return;
+	}
+	const list = makeTiles(here, map.clientWidth || 1000, map.clientHeight || 400, 0, 0);
+	list.setAttribute("aria-labelledby", "where-title");
+	list.setAttribute("aria-describedby", "map-help");
+	map.replaceChildren(list);
+	stopAt(list.firstChild);
+	if (held)
+		(tilesShown().find(tile => held.folder && tile.folder === held.folder) || list.firstChild).focus({preventScroll: true});
 }
 
 function drawCrumbs() {
@@ -230,15 +261,14 @@ function show() {
 	choose();
 }
 
-// What was pressed is gone: the keyboard goes on with what can be pressed next, upwards with the tile one comes from.
+// What was pressed is gone: the keyboard goes on with the first tile there, upwards with the one it comes from.
 function go(folder) {
 	const from = here;
 	here = folder;
 	show();
-	const tiles = [...$("map").querySelectorAll("button")];
-	const back = tiles.find(tile => inside(from, tile.folder)) || tiles[0] || $("crumbs").querySelector("button");
-	if (back)
-		back.focus({preventScroll: true});
+	const tiles = tilesShown(), next = tiles.find(tile => inside(from, tile.folder)) || tiles[0] || $("crumbs").querySelector("button");
+	if (next)
+		next.focus({preventScroll: true});
 }
 
 function enter(folder) {
@@ -246,13 +276,52 @@ function enter(folder) {
 	go(folder);
 }
 
+function leave() {
+	if (here !== root)
+		enter(above(here));
+}
+
+// Whether the tile has something below that the map does not show yet.
+const closed = tile => tile.getAttribute("aria-expanded") === "false";
+const open = tile => tile.folder && enter(foot(tile.folder));
+
+// Right goes in and Left goes out, and the map goes with them where the tile is too small, or none is left to go out to.
+const KEYS = {
+	ArrowDown: tile => tile.nextElementSibling,
+	ArrowUp: tile => tile.previousElementSibling,
+	Home: tile => tile.parentNode.firstElementChild,
+	End: tile => tile.parentNode.lastElementChild,
+	ArrowRight: tile => closed(tile) ? open(tile) : tile.querySelector("li"),
+	ArrowLeft: tile => tile.parentNode.closest("li") || leave(),
+	Enter: open,
+	" ": open,
+};
+
+// The next tile whose name begins with the letter, round about.
+function spelled(tile, letter) {
+	const tiles = tilesShown(), at = tiles.indexOf(tile) + 1;
+	return [...tiles.slice(at), ...tiles.slice(0, at)].find(other => other.ariaLabel.toLowerCase().startsWith(letter.toLowerCase()));
+}
+
+function onKey(event) {
+	const tile = event.target.closest("li");
+	if (!tile || event.ctrlKey || event.altKey || event.metaKey)
+		return;
+	if (!Object.hasOwn(KEYS, event.key) && event.key.length > 1)
+		return;
+	event.preventDefault();
+	const next = Object.hasOwn(KEYS, event.key) ? KEYS[event.key](tile) : spelled(tile, event.key);
+	if (next)
+		next.focus({preventScroll: true});
+}
+
 function watchMap() {
 	history.replaceState(folders.indexOf(root), "");
 	addEventListener("popstate", event => go(folders[event.state] || root));
-	$("map").parentNode.addEventListener("keydown", event => {
-		if (event.key === "Escape" && here !== root)
-			enter(above(here));
-	});
+	$("map").addEventListener("keydown", onKey);
+	$("map").addEventListener("focusin", event => stopAt(event.target));
+	$("map").addEventListener("click", event => event.target.closest("li") && open(event.target.closest("li")));
+	$("map").parentNode.addEventListener("keydown", event => event.key === "Escape" && leave());
 }
 
 // ---- bars
@@ -266,7 +335,7 @@ function trim(rows) {
 function bars(id, heading, rows) {
 	const table = $(id), most = Math.max(...rows.map(row => row[1]), 1);
 	table.append(make("thead", {}, make("tr", {}, make("th", {scope: "col"}, heading),
-		make("th", {scope: "col", className: "number"}, "saved"), make("td", {}),
+		make("th", {scope: "col", className: "number"}, "saved"), make("td", {ariaHidden: "true"}),
 		make("th", {scope: "col", className: "number"}, "names"))));
 	const body = make("tbody");
 	for (const [label, bytes, names] of rows) {
@@ -356,7 +425,9 @@ function choose() {
 		found.push(", with copies below ", name(path(here)));
 	if (sets.length < summary.sets)
 		found.push("; the " + count(summary.sets - sets.length, "set", "sets") + " that save least are not listed");
-	$("found").replaceChildren(...found);
+	const told = make("p", {}, ...found);
+	if (told.textContent !== $("found").textContent) // the same words again would be read out again
+		$("found").replaceChildren(...told.childNodes);
 	drawPage();
 }
 
@@ -394,6 +465,11 @@ function row(set) {
 		    make("td", {className: "number"}, grouped.format(set[NAMES])), cell);
 }
 
+// What the eye sees at once: the order and the page.
+function say(words) {
+	$("said").textContent = words;
+}
+
 function drawPage() {
 	const from = page * PAGE, to = Math.min(from + PAGE, chosen.length), last = Math.max(Math.ceil(chosen.length / PAGE) - 1, 0);
 	$("table").tBodies[0].replaceChildren(...chosen.slice(from, to).map(row));
@@ -405,7 +481,10 @@ function drawPage() {
 		$(id).onclick = () => {
 			page = target;
 			drawPage();
+			say("Sets " + $("page").textContent);
 			$("sets").scrollIntoView();
+			if ($(id).disabled) // would take the focus with it
+				$(page ? "previous" : "next").focus({preventScroll: true});
 		};
 }
 
@@ -419,6 +498,7 @@ function watchTable() {
 				th.removeAttribute("aria-sort");
 			button.parentNode.setAttribute("aria-sort", down ? "descending" : "ascending");
 			choose();
+			say("Sorted by " + button.textContent.toLowerCase() + ", " + (down ? "descending" : "ascending"));
 		});
 	}
 	let waiting = 0;
