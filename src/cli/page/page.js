@@ -266,7 +266,7 @@ function go(folder) {
 	const from = here;
 	here = folder;
 	show();
-	const tiles = tilesShown(), next = tiles.find(tile => inside(from, tile.folder)) || tiles[0] || $("crumbs").querySelector("button");
+	const tiles = tilesShown(), next = tiles.find(tile => tile.folder && inside(from, tile.folder)) || tiles[0] || $("crumbs").querySelector("button");
 	if (next)
 		next.focus({preventScroll: true});
 }

@@ -116,6 +116,15 @@ def every_tile(t, page):
     walk()
     t.equal(seen[0], here, "the first")
     t.equal(seen, page.run("[...document.querySelectorAll('#map li')].map(e => e.ariaLabel)"), "tiles reached")
+    # Whoever enters a folder begins at its first tile, whatever other tiles are there.
+    page.run("document.querySelector('#map li').focus()")
+    page.press("t", "Enter")
+    page.wait_for("document.querySelectorAll('#crumbs li').length > 1")
+    names = page.run("[...document.querySelectorAll('#map > ul > li')].map(e => e.ariaLabel.split(',')[0])")
+    t.equal((names, focus(page)), (["alps", "sea/far/out", "files right here"], "alps"), "inside of trips")
+    page.press("Escape")
+    page.wait_for("document.querySelectorAll('#crumbs li').length === 1")
+    t.equal(focus(page), "trips", "back")
     # Where a tile shows nothing of what is inside, Right lets the map enter it, and Left from there leaves it.
     page.size(320, 800)
     page.wait_for("document.querySelector('#map li[aria-expanded=false]')")
@@ -173,7 +182,7 @@ def heard(t, page):
     items = of("treeitem")
     t.equal(len(items), page.run("document.querySelectorAll('#map li').length"), "tiles")
     trips = next((name, more) for name, more in items if name.startswith("trips"))
-    t.check(trips[0].startswith("trips, 72.0 KiB, ") and trips[0].endswith("%, 6 names"), "a tile's name: %r" % trips[0])
+    t.check(trips[0].startswith("trips, 84.0 KiB, ") and trips[0].endswith("%, 7 names"), "a tile's name: %r" % trips[0])
     t.equal((trips[1]["level"], trips[1]["expanded"]), (1, True), "where it is, and that it is open")
     t.check(any(name.startswith("alps, ") and more["level"] == 2 for name, more in items), "the tile inside")
     t.check(not [name for name, more in items if more["description"]], "a tile says something twice")
@@ -221,6 +230,7 @@ def told(t, page):
 def test(t):
     html = load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "html.py"))
     html.tree(t)
+    t.write("trips/second", t.random(12288, 6), mtime=10**18 + 99)  # a tile that is no folder
     path = os.path.join(t.scratch, "page.html")
     t.run("-n", "-q", "--html", path, ".")
     with browser.Browser(t) as page:
