@@ -472,7 +472,8 @@ function say(words) {
 
 function drawPage() {
 	const from = page * PAGE, to = Math.min(from + PAGE, chosen.length), last = Math.max(Math.ceil(chosen.length / PAGE) - 1, 0);
-	$("table").tBodies[0].replaceChildren(...chosen.slice(from, to).map(row));
+	// All rows at once: Orca gives up on what it is told when a hundred of them come and go one by one.
+	$("table").tBodies[0].replaceWith(make("tbody", {}, ...chosen.slice(from, to).map(row)));
 	$("page").textContent = chosen.length ? grouped.format(from + 1) + " \u2013 " + grouped.format(to) + " of " +
 		grouped.format(chosen.length) : "none";
 	$("first").disabled = $("previous").disabled = page === 0;

@@ -207,8 +207,11 @@ def told(t, page):
     page.press("Enter")
     t.equal(said()[1], "Sorted by size of each, ascending", "the order, turned")
     t.equal(page.run("new Promise(done => setTimeout(() => done(changes), 50))"), 0, "what did not change was said again")
+    page.run("window.rows = []; new MutationObserver(seen => rows.push(...seen)).observe(document.querySelector('#table'), "
+             "{childList: true, subtree: true})")
     page.run("next.focus()")
     page.press("Enter")
+    t.equal(page.run("new Promise(done => setTimeout(() => done(rows.length), 50))"), 1, "changes of the table, each of which is told")
     t.check(said()[1].startswith("Sets 51 \u2013 100 of "), "the page: %r" % said())
     t.equal(focus(page), "Next", "the focus stays")
     page.run("last.focus()")
