@@ -3,8 +3,8 @@
  * largest-set.c - the library in one page: scan, look at the sets, link the one that frees most, and stop when told to
  *
  *	cc largest-set.c $(pkg-config --cflags --libs dedupe-link) -pthread -o largest-set
- *	largest-set PATH...              links the largest set
- *	largest-set --seconds N PATH...  the same, but another thread stops the work after N seconds
+ *	largest-set PATH...          links the largest set
+ *	largest-set --enter PATH...  the same, but another thread waits for the Enter key and stops the work
  */
 #include <dedupe-link.h>
 
@@ -12,17 +12,18 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static volatile int stop;
 
-static void *stop_later(void *seconds)
+static void *stop_at_enter(void *unused)
 {
-	sleep((unsigned)(intptr_t)seconds);
-	stop = 1;
-	return NULL;
+	char c;
+
+	if (read(STDIN_FILENO, &c, 1) == 1)
+		stop = 1;
+	return unused;
 }
 
 /* Called by the library's threads, one at a time. It must be quick. */
@@ -81,11 +82,12 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int first = 1, r;
 
-	if (argc > 2 && !strcmp(argv[1], "--seconds")) {
-		if (pthread_create(&thread, NULL, stop_later, (void *)(intptr_t)atoi(argv[2])))
+	setvbuf(stdout, NULL, _IOLBF, 0); /* each link is seen when it is made */
+	if (argc > 1 && !strcmp(argv[1], "--enter")) {
+		if (pthread_create(&thread, NULL, stop_at_enter, NULL))
 			return 1;
 		pthread_detach(thread);
-		first = 3;
+		first = 2;
 	}
 	dlk_options_init(&options);
 	options.will_apply = true;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The library from Python: scan, look at the sets, link the one that frees most; another thread may stop the work.
 
-    largest_set.py [--stop] PATH...        with --stop another thread stops it as soon as files are read
+    largest_set.py [--stop-reading | --stop-linking] PATH...    another thread stops it as soon as files are read, or linked
 
 ctypes must know how the structs are laid out; so that this cannot go out of date, it is read from the header. DEDUPE_LINK_SO and
 DEDUPE_LINK_HEADER say where both are, if not where they are installed.
@@ -54,19 +54,20 @@ VisitSet = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(Set))
 
 def main():
     library = ctypes.CDLL(os.environ.get("DEDUPE_LINK_SO", "libdedupe-link.so.0"))
-    paths = [path for path in sys.argv[1:] if path != "--stop"]
-    stop, reading = ctypes.c_int(0), threading.Event()
-    linked, hashing = constant("DLK_EVENT_LINKED"), constant("DLK_PHASE_HASH")
+    paths = [path for path in sys.argv[1:] if not path.startswith("--stop-")]
+    stop, time_has_come = ctypes.c_int(0), threading.Event()
+    linked, reading = constant("DLK_EVENT_LINKED"), constant("DLK_PHASE_HASH")
 
     def stopper():
-        reading.wait()
+        time_has_come.wait()
         stop.value = 1
 
     def observe(_, event):
         if event.contents.kind == linked:
             print("linked", os.fsdecode(event.contents.path), "->", os.fsdecode(event.contents.other))
-        if event.contents.phase == hashing and "--stop" in sys.argv:
-            reading.set()
+        if "--stop-linking" in sys.argv and event.contents.kind == linked or \
+           "--stop-reading" in sys.argv and event.contents.phase == reading:
+            time_has_come.set()
             thread.join()
 
     thread = threading.Thread(target=stopper, daemon=True)
@@ -94,6 +95,8 @@ def main():
     chosen = VisitSet(lambda _, each: int(each.contents.index == max(sets)[1]))
     r = library.dlk_plan_choose(plan, chosen, None) or library.dlk_apply(plan)
     library.dlk_plan_free(plan)
+    if r:
+        print("stopped" if stop.value else os.strerror(-r), file=sys.stderr)
     return 1 if r else 0
 
 

@@ -21,7 +21,7 @@ def plant(t, top):
 
 
 def told(t, command, env, exit=0):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=t.top, timeout=300,
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=t.top, timeout=300,
                           env=dict(os.environ, **env))
     if done.returncode != exit:
         raise Failed("%r: exit %d\n%s%s" % (command, done.returncode, done.stdout, done.stderr))
@@ -72,13 +72,13 @@ def test(t):
     example, path = build(t)
     exports(t)
     only_the_largest(t, "in-c", [example], path)
-    only_the_largest(t, "in-time", [example, "--seconds", "3600"], path)
+    only_the_largest(t, "in-time", [example, "--enter"], path)  # which nobody presses
     # Stopped before it can be done: nothing was linked.
     plant(t, "stopped")
     before = t.look("stopped")
     script = [sys.executable, os.path.join(TOP, "tools", "examples", "largest_set.py")]
     where = dict(path, DEDUPE_LINK_SO=SO, DEDUPE_LINK_HEADER=os.path.join(TOP, "include", "dedupe-link.h"))
     only_the_largest(t, "in-python", script, where)
-    done = told(t, script + ["--stop", "stopped"], where, exit=1)
+    done = told(t, script + ["--stop-reading", "stopped"], where, exit=1)
     t.check("stopped" in done.stderr, "stopped from another thread: " + done.stderr)
     t.untouched(before)
