@@ -48,26 +48,29 @@ def words_for(path, linking):
     return ["-j1", *([] if linking else ["-n"]), path]
 
 
-def count_instructions(program, words):
+def count_instructions(program, words, options=(), **how):
+    """With these options of callgrind. `how` may give the program another standard error, and whatever else subprocess.run takes."""
     need("valgrind", "valgrind")
-    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--error-exitcode=99",
-                           program, *words],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    found = re.search(r"Collected : (\d+)", done.stderr)
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out:
+        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--error-exitcode=99",
+                               "--log-file=" + out.name, *options, program, *words],
+                              **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "check": False, **how})
+        told = out.read()
+    found = re.search(r"Collected : (\d+)", told)
     if done.returncode or not found:
-        raise Trouble(f"{program} under valgrind: exit {done.returncode}\n{done.stderr[-2000:]}")
+        raise Trouble(f"{program} under valgrind: exit {done.returncode}\n{told[-1000:]}\n{(done.stderr or '')[-1000:]}")
     return int(found.group(1))
 
 
-def count_calls(program, words):
+def count_calls(program, words, **how):
     """A dict: calls by name, of all threads."""
     need("strace", "strace")
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out:
         done = subprocess.run(["strace", "-f", "-c", "-U", "calls,name", "-o", out.name, program, *words],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+                              **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "check": False, **how})
         rows = re.findall(r"^\s*(\d+)\s+([a-z_0-9]+)$", out.read(), re.M)
     if done.returncode or not rows:
-        raise Trouble(f"{program} under strace: exit {done.returncode}\n{done.stderr[-2000:]}")
+        raise Trouble(f"{program} under strace: exit {done.returncode}\n{(done.stderr or '')[-2000:]}")
     return {name: int(calls) for calls, name in rows if name != "total"}
 
 
