@@ -37,14 +37,18 @@ def slow(t, *arguments, delay=20000):
 
 
 class Terminal:
-    """A terminal of our own with the program in it; its report goes to a pipe."""
+    """A terminal of our own with the program in it; its report goes to a pipe, or to a file if it may be long."""
 
-    def __init__(self, command, columns, env=None):
+    def __init__(self, command, columns, env=None, stdout=subprocess.PIPE):
         self.master, self.slave = pty.openpty()
         self.resize(columns)
         self.said = b""
-        self.child = subprocess.Popen(command, stdin=self.slave, stdout=subprocess.PIPE, stderr=self.slave,
-                                      start_new_session=True, env=dict(os.environ, **{"TERM": "xterm", **(env or {})}))
+        self.child = subprocess.Popen(command, stdin=self.slave, stdout=stdout, stderr=self.slave,
+                                      start_new_session=True, preexec_fn=self.control, env=dict(os.environ, **{"TERM": "xterm", **(env or {})}))
+
+    def control(self):
+        """Ctrl-C and the like are for the program."""
+        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
 
     def resize(self, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -65,10 +69,10 @@ class Terminal:
             t.check(time.monotonic() < end and self.child.poll() is None, "never shown: %r in %r" % (shown, self.said))
             self.read(0.1)
 
-    def end(self):
+    def end(self, seconds=60):
         """Its exit status and report."""
-        self.read(60)
-        self.out = self.child.stdout.read()
+        self.read(seconds)
+        self.out = self.child.stdout.read() if self.child.stdout else None
         status = self.child.wait(60)
         os.close(self.slave)
         os.close(self.master)
