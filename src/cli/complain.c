@@ -37,7 +37,8 @@ static void add_error(struct text *text, const struct issues *issues, size_t num
 	const struct issue_cause *cause = issues_cause(issues, number);
 	uint64_t others = issues->keep_all ? 0 : cause->count - 1;
 
-	text_printf(text, "cannot %s", words_attempt(cause->stage));
+	text_printf(text, "cannot %s",
+		    cause->reason == DLK_REASON_NO_REFLINKS ? "share the blocks of" : words_attempt(cause->stage));
 	add_object(text, cause->stage, issues_path(issues, number));
 	if (others) {
 		text_puts(text, " and ");

@@ -449,7 +449,9 @@ static int set_regex(struct parse *parse, const char *argument, int verdict)
 		say_option(parse);
 		text_puts(parse->problem, ": ");
 		text_add_quoted(parse->problem, argument);
-		return refuse(parse, ": %s", why);
+		if (*argument != '*')
+			return refuse(parse, ": %s", why);
+		return refuse(parse, ": %s.\nFor a pattern of the shell there is --%s", why, verdict == DLK_EXCLUDE ? "exclude" : "include");
 	}
 	regfree(&regex);
 	return add_filter(parse, argument, (enum dlk_filter_verdict)verdict, DLK_REGEX);

@@ -354,6 +354,8 @@ static const struct {
 	{ "", "no PATH" },
 	{ "-n", "no PATH" },
 	{ "--", "no PATH" },
+	{ "--exclude-regex *.jpg a", "there is --exclude" },
+	{ "--include-regex *.jpg a", "there is --include" },
 	{ "--dryrun a", "did you mean --dry-run?" },
 	{ "--wiat a", "did you mean --wait?" },
 	{ "--exlude x a", "did you mean --exclude?" },
