@@ -145,6 +145,17 @@ static void say_domains(struct sink *sink)
 	end_line(sink);
 }
 
+/* Nothing equal was left, for any reason. */
+static bool all_is_linked(const struct report *report)
+{
+	const struct dlk_tally *tally = report->tally;
+	uint64_t left = tally->errors + tally->skipped_in_use + tally->skipped_changed + tally->skipped_refused;
+
+	for (size_t i = 0; i < countof(tally->apart); i++)
+		left += tally->apart[i].files;
+	return !left && report->outcome == REPORT_COMPLETE && !report->out_of_time;
+}
+
 static void say_linked(struct sink *sink)
 {
 	const struct dlk_tally *tally = sink->report->tally;
@@ -153,7 +164,9 @@ static void say_linked(struct sink *sink)
 
 	if (!tally->links_made) {
 		label(sink, "Duplicates");
-		text_puts(text, dry ? "none that would be linked" : "none that were linked");
+		text_puts(text, all_is_linked(sink->report) ? "none left to link" :
+				dry		     ? "none that would be linked" :
+						       "none that were linked");
 		end_line(sink);
 		return;
 	}
