@@ -11,18 +11,19 @@ NPROC = os.cpu_count() or 1
 
 class Tool:
     """
-    dry, link and cached are command lines where {} is the tree and {cache} a directory for what is to be remembered;
-    None where the tool cannot do it.
+    dry, link, cached and nightly (link with a cache) are command lines where {} is the tree and {cache} a directory for what
+    is to be remembered; None where the tool cannot do it.
     """
 
-    def __init__(self, name, dry, link=None, cached=None, program=None, version=("--version",), note=""):
+    def __init__(self, name, dry, link=None, cached=None, nightly=None, program=None, version=("--version",), note=""):
         self.name, self.dry, self.link, self.cached, self.note = name, dry, link, cached, note
+        self.nightly = nightly or link
         self.program = program or (dry or link)[0]
         self._version = version
 
     def command(self, mode, tree, cache=""):
-        """mode is dry, link or second; a second run of a tool that remembers nothing is its dry run."""
-        line = self.link if mode == "link" else mode == "second" and self.cached or self.dry
+        """mode is dry, link, second or night; a second run of a tool that remembers nothing is its dry run."""
+        line = {"link": self.link, "night": self.nightly, "second": self.cached or self.dry, "dry": self.dry}[mode]
         return [word.replace("{cache}", cache).replace("{}", tree) for word in line] if line else None
 
     def installed(self):
@@ -40,7 +41,8 @@ class Tool:
 
 def ours(program, name="dedupe-link", extra=()):
     return Tool(name, [program, "-n", *extra, "{}"], [program, *extra, "{}"],
-                [program, "-n", "--cache={cache}/digests", *extra, "{}"])
+                [program, "-n", "--cache={cache}/digests", *extra, "{}"],
+                [program, "--cache={cache}/digests", *extra, "{}"])
 
 
 def floors(programs, trust=False):
@@ -74,11 +76,14 @@ def peers():
         Tool("fdupes", ["fdupes", "-rq", "{}"], note="makes no hard links"),
         Tool("hadori", ["hadori", "-n", "-t", "{}"], ["hadori", "-t", "{}"]),
         Tool("fclones", [*fclones.split(), "{}"], shell(fclones + " {} -o report && fclones link <report"),
-             [*remember, *fclones.split(), "--cache", "{}"], program="fclones", note="digests alone; links: group, then link"),
+             [*remember, *fclones.split(), "--cache", "{}"],
+             [*remember, *shell(fclones + " --cache {} -o report && fclones link <report")],
+             program="fclones", note="digests alone; links: group, then link"),
         Tool("fclones-64", [*(fclones + many).split(), "{}"],
              shell(fclones + many + " {} -o report && fclones link <report"),
-             [*remember, *(fclones + many).split(), "--cache", "{}"], program="fclones",
-             note="fclones with -t default:64"),
+             [*remember, *(fclones + many).split(), "--cache", "{}"],
+             [*remember, *shell(fclones + many + " --cache {} -o report && fclones link <report")],
+             program="fclones", note="fclones with -t default:64"),
         Tool("yadf", ["yadf", "-q", "{}"], note="digests alone; makes no hard links"),
         Tool("yadf-64", ["yadf", "-q", "--io-threads", "64", "{}"], note="yadf with --io-threads 64"),
         Tool("dupe-krill", ["dupe-krill", "-d", "-s", "-q", "{}"], ["dupe-krill", "-s", "-q", "{}"], version=("-h",)),
