@@ -9,7 +9,7 @@
 
 #include "base.h"
 
-/* Sorts `count` elements of `size` bytes; `at` may be NULL when there are none. `order` says <0, 0, >0, and never 0 of two different. */
+/* Sorts `count` elements of `size` bytes; `at` may be NULL when there are none. `order` says <0, 0, >0. */
 static inline void sort(void *at, size_t count, size_t size, int (*order)(const void *a, const void *b, void *ctx), void *ctx)
 {
 	char *first = at;
