@@ -50,7 +50,7 @@ struct plan_class {
 	VEC(struct placed) placed;
 };
 
-static void class_free(struct plan_class *class)
+void plan_class_free(struct plan_class *class)
 {
 	if (!class)
 		return;
@@ -112,7 +112,7 @@ void dlk_plan_free(struct dlk_plan *plan)
 	roots_free(&plan->roots);
 	vec_free(&plan->members);
 	vec_free(&plan->sets);
-	class_free(plan->class);
+	plan_class_free(plan->class);
 	vec_free(&plan->shared);
 	vec_free(&plan->shared_later);
 	free(plan->fates);

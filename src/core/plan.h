@@ -73,6 +73,9 @@ MUST_CHECK int plan_begin_journal(struct dlk_plan *plan);
 MUST_CHECK int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, size_t count,
 			      size_t *ret_first, size_t *ret_count);
 
+/* For who makes a plan by hand; dlk_plan_free does it. */
+void plan_class_free(struct plan_class *class);
+
 /*
  * Foresees what applying would meet without changing anything: names in directories that may not be written (told as errors, as
  * they would be), and what each set would free. Fills the tally. -ENOMEM.

@@ -99,6 +99,7 @@ static void make_plan(unsigned respect, enum dlk_keep keep, uint32_t max_links)
 static void drop_plan(void)
 {
 	forest.catalog = plan.catalog;
+	plan_class_free(plan.class);
 	vec_free(&plan.members);
 	vec_free(&plan.sets);
 	free(plan.fates);
