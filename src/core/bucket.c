@@ -52,6 +52,15 @@ static int grow(struct bucket_table *table)
 	return 0;
 }
 
+/* One that joins others: the first of them was not counted yet when it was alone. */
+static void count_member(struct bucket_table *table, const struct catalog_inode *inode)
+{
+	const struct catalog_inode *next = inode_at(table, inode->chain);
+	bool was_alone = next->chain == ID_NONE;
+	table->files += 1 + was_alone;
+	table->bytes += catalog_bytes(inode) + (was_alone ? catalog_bytes(next) : 0);
+}
+
 int bucket_add(struct bucket_table *table, struct inode_id id)
 {
 	if (table->count * 3 >= table->room * 2 && grow(table))
@@ -61,6 +70,8 @@ int bucket_add(struct bucket_table *table, struct inode_id id)
 	inode->chain = table->heads[slot]; /* ID_NONE for the first of its bucket */
 	if (inode->chain == ID_NONE)
 		table->count++;
+	else
+		count_member(table, inode);
 	table->heads[slot] = id.v;
 	return 0;
 }

@@ -15,6 +15,7 @@ struct bucket_table {
 	struct catalog *catalog; /* borrowed */
 	uint32_t *heads;         /* open addressing; ID_NONE is empty */
 	size_t room, count;      /* room: a power of two */
+	uint64_t files, bytes;   /* of all inodes that are not alone in their buckets: how many, and catalog_bytes */
 };
 
 void bucket_init(struct bucket_table *table, struct catalog *catalog);

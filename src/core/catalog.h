@@ -144,6 +144,12 @@ static inline uint32_t catalog_match(const struct catalog *c, const struct catal
 	return c->matches.at[catalog_meta(c, inode)->domain];
 }
 
+/* Bytes to be read of the whole file: holes are not. */
+static inline uint64_t catalog_bytes(const struct catalog_inode *inode)
+{
+	return u64_min(inode->size, inode->blocks * 512);
+}
+
 static inline const char *catalog_name(const struct catalog *c, struct path_id id)
 {
 	return arena_at(&c->names, catalog_path(c, id)->name);

@@ -71,7 +71,7 @@ struct sifting {
 		uint64_t files, bytes;   /* of all batches */
 		uint64_t looked, settled; /* files of which something was read; bytes that need not be read any more */
 		uint64_t told;           /* bytes; a file alike at its ends is read again from its beginning */
-		bool long_one;           /* there are several batches, so that levels come again and again */
+		bool long_one;           /* there are several batches, and levels come again and again; one tells its levels */
 	} way;
 };
 
@@ -99,7 +99,7 @@ static bool small(uint64_t size)
 static uint64_t bytes_to_read(enum level level, const struct catalog_inode *inode)
 {
 	if (level == LEVEL_WHOLE)
-		return u64_min(inode->size, inode->blocks * 512); /* holes are skipped */
+		return catalog_bytes(inode);
 	return level == LEVEL_HEAD && small(inode->size) ? inode->size : SIFT_END;
 }
 
@@ -815,24 +815,6 @@ static int sift_batch(struct sifting *sifting)
 	return r;
 }
 
-/* How long it will be. One batch tells its levels; with several, and somebody who watches, all is counted beforehand. */
-static void measure_way(struct sifting *sifting, const struct bucket_table *table)
-{
-	const struct sift *sift = sifting->sift;
-	struct way *way = &sifting->way;
-	size_t cursor = 0;
-	struct inode_id id;
-	if (!sift->tell->observe || sift->batch >= sift->catalog->inodes.count)
-		return;
-	while (bucket_next(table, &cursor, &id)) {
-		way->long_one |= way->files >= sift->batch;
-		for (; id.v != ID_NONE; id.v = catalog_inode(table->catalog, id)->chain) {
-			way->files++;
-			way->bytes += bytes_to_read(LEVEL_WHOLE, catalog_inode(table->catalog, id));
-		}
-	}
-}
-
 int sift_run(struct sift *sift, const struct bucket_table *table)
 {
 	struct sifting sifting = { .sift = sift };
@@ -843,7 +825,7 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
 		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
-	measure_way(&sifting, table);
+	sifting.way = (struct way){ .files = table->files, .bytes = table->bytes, .long_one = table->files > sift->batch };
 	do {
 		r = gather(&sifting, table, &cursor);
 		more = sifting.count;

@@ -360,6 +360,7 @@ struct gathering {
 	const struct catalog *catalog;
 	uint32_t *bucket_of; /* by inode: the bucket's number, 0 for none */
 	uint32_t buckets;
+	uint64_t files, bytes;
 };
 
 static void gather_bucket(struct gathering *gathering, struct inode_id first)
@@ -369,6 +370,8 @@ static void gather_bucket(struct gathering *gathering, struct inode_id first)
 	     at = catalog_inode(gathering->catalog, (struct inode_id){ at })->chain) {
 		ck_assert_msg(!gathering->bucket_of[at], "inode %u is in two buckets", at);
 		gathering->bucket_of[at] = gathering->buckets;
+		gathering->files++;
+		gathering->bytes += catalog_bytes(catalog_inode(gathering->catalog, (struct inode_id){ at }));
 	}
 }
 
@@ -379,6 +382,8 @@ static void gather_all(struct gathering *gathering, const struct bucket_table *t
 	while (bucket_next(table, &cursor, &first))
 		gather_bucket(gathering, first);
 	must(!bucket_next(table, &cursor, &first));
+	ck_assert_uint_eq(table->files, gathering->files);
+	ck_assert_uint_eq(table->bytes, gathering->bytes);
 }
 
 struct sized {
@@ -406,7 +411,7 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 	for (uint32_t i = 0; i < INODES; i++) {
 		/* A few sizes with very many files, many with few, and sizes that agree in their low bits. */
 		uint64_t size = draw(3) == 0 ? draw(8) : draw(3) ? draw(INODES) : draw(INODES) << 40;
-		struct stamp stamp = { .ino = 1 + i, .size = size, .links = 1 };
+		struct stamp stamp = { .ino = 1 + i, .size = size, .blocks = draw(20), .links = 1 };
 		struct inode_id id;
 		bool fresh;
 		uint32_t domain = (uint32_t)draw(FOREST_DOMAINS);
