@@ -626,6 +626,18 @@ static int order_by_inode_id(const void *a, const void *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
+/* At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
+static void order_stretch(struct sifting *sifting, struct item *items, size_t count)
+{
+	if (sifting->level != LEVEL_HEAD) {
+		qsort_r(items, count, sizeof(*items), order_by_ino, sifting);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		items[i].digest = (struct digest){ item_inode(sifting, &items[i])->ino, 0 };
+	sort_items(items, count, 56);
+}
+
 /* Those that are to be read. */
 static void order_items(struct sifting *sifting)
 {
@@ -634,7 +646,7 @@ static void order_items(struct sifting *sifting)
 	if (sifting->level != LEVEL_HEAD || sifting->sift->cache) /* sorted just now; else they come in this order */
 		qsort(items, count, sizeof(*items), order_by_inode_id);
 	for (size_t i = 0; i < count; i += STRETCH)
-		qsort_r(items + i, size_min(STRETCH, count - i), sizeof(*items), order_by_ino, sifting);
+		order_stretch(sifting, items + i, size_min(STRETCH, count - i));
 }
 
 /* ---- what is remembered ---- */
