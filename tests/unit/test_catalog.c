@@ -379,6 +379,7 @@ static void gather_all(struct gathering *gathering, const struct bucket_table *t
 {
 	size_t cursor = 0;
 	struct inode_id first;
+	gathering->files = gathering->bytes = 0;
 	while (bucket_next(table, &cursor, &first))
 		gather_bucket(gathering, first);
 	must(!bucket_next(table, &cursor, &first));
