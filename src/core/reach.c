@@ -79,9 +79,12 @@ static void close_some(void *ctx, unsigned worker)
 /* Closing thousands takes milliseconds: side by side. */
 void reach_kept_free(struct reach_kept *kept)
 {
+	enum { MANY = 1000 };
 	struct closing closing = { .kept = kept };
-	if (kept->room)
-		pool_run(pool_processors(), close_some, &closing);
+	uint32_t open = 0;
+	for (uint32_t i = 0; i < kept->room; i++)
+		open += kept->fds[i] >= 0;
+	pool_run(open < MANY ? 1 : pool_processors(), close_some, &closing);
 	free(kept->fds);
 	*kept = (struct reach_kept){ 0 };
 }

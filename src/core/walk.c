@@ -784,7 +784,7 @@ static void phase_run(struct phase *phase, struct seen *seen)
 	pthread_mutex_unlock(&phase->mutex);
 	if (!started)
 		walker_run(phase);
-	else if (phase->walk->kept)
+	else if (started > 1 && phase->walk->kept)
 		reach_kept_expect(phase->walk->kept);
 	own_batches(phase, seen);
 	pool_end(&pool);
