@@ -40,6 +40,11 @@ static const struct moment at_listed = { "listed", DLK_PHASE_WALK, CALL_LIST, AF
 		name, DLK_PHASE_RECOVER, call, side, nth               \
 	}
 
+#define UNDO_PHASE(name, call, side, nth)                              \
+	{                                                              \
+		name, DLK_PHASE_UNDO, call, side, nth                  \
+	}
+
 static const struct moment at_recover = RECOVER_PHASE("recover", CALL_PHASE, AFTER, 1);
 static const struct moment at_recover_read = RECOVER_PHASE("recover-read", CALL_READ, BEFORE, 1);
 static const struct moment at_recover_grace = RECOVER_PHASE("recover-grace", CALL_SLEEP, BEFORE, 1);

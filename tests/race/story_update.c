@@ -391,7 +391,7 @@ static void story_undo_polled(void)
 	hooks_install();
 	hooks_slow_reads(10 * NS_PER_MS);
 	struct actor *writer = actor_make(write_in_place, name);
-	hooks_add((struct moment)LINK_PHASE("tenth read of the second", CALL_READ, BEFORE, READS + 10), actor_go, writer);
+	hooks_add((struct moment)UNDO_PHASE("tenth read of the second", CALL_READ, BEFORE, READS + 10), actor_go, writer);
 	report = run_undo(journal);
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 500 * NS_PER_MS)
