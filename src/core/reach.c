@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../base/pool.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
 #include "roots.h"
@@ -60,31 +59,31 @@ void reach_kept_expect(const struct reach_kept *kept)
 	close_fd(&fd);
 }
 
-struct closing {
-	struct reach_kept *kept;
-	uint32_t next; /* atomic */
-};
-
 static void close_some(void *ctx, unsigned worker)
 {
 	enum { SOME = 256 };
-	struct closing *closing = ctx;
-	uint32_t from, room = closing->kept->room;
+	struct reach_kept *kept = ctx;
+	uint32_t from;
 	(void)worker;
-	while ((from = __atomic_fetch_add(&closing->next, SOME, __ATOMIC_RELAXED)) < room)
-		for (uint32_t i = from; i < room && i < from + SOME; i++)
-			close_fd(&closing->kept->fds[i]);
+	while ((from = __atomic_fetch_add(&kept->next, SOME, __ATOMIC_RELAXED)) < kept->room)
+		for (uint32_t i = from; i < kept->room && i < from + SOME; i++)
+			close_fd(&kept->fds[i]);
 }
 
-/* Closing thousands takes milliseconds: side by side. */
-void reach_kept_free(struct reach_kept *kept)
+void reach_kept_close(struct reach_kept *kept)
 {
-	enum { MANY = 1000 };
-	struct closing closing = { .kept = kept };
+	enum { MANY = 1000 }; /* two milliseconds */
 	uint32_t open = 0;
 	for (uint32_t i = 0; i < kept->room; i++)
 		open += kept->fds[i] >= 0;
-	pool_run(open < MANY ? 1 : pool_processors(), close_some, &closing);
+	if (open < MANY || !pool_begin(&kept->closing, 1, close_some, kept))
+		close_some(kept, 0);
+}
+
+void reach_kept_free(struct reach_kept *kept)
+{
+	close_some(kept, 0);
+	pool_end(&kept->closing);
 	free(kept->fds);
 	*kept = (struct reach_kept){ 0 };
 }

@@ -8,6 +8,7 @@
 #ifndef CORE_REACH_H
 #define CORE_REACH_H
 
+#include "../base/pool.h"
 #include "catalog.h"
 
 struct reach_slot {
@@ -24,6 +25,8 @@ struct reach_kept {
 	int *fds; /* of the first `room` directories; -1: not kept */
 	uint32_t room;
 	unsigned others; /* descriptors that are left to others, with all room taken */
+	uint32_t next;   /* atomic: the first that nobody is closing yet */
+	struct pool closing;
 };
 
 struct reach {
@@ -55,7 +58,10 @@ static inline bool reach_keep(struct reach_kept *kept, struct dir_id dir, int fd
  */
 void reach_kept_expect(const struct reach_kept *kept);
 
-/* Closes all. A zeroed one is fine. */
+/* Nobody reads any more: begins to close them, many on a thread of its own, since that takes milliseconds. */
+void reach_kept_close(struct reach_kept *kept);
+
+/* Closes what is still open, and waits for that thread. A zeroed one is fine. */
 void reach_kept_free(struct reach_kept *kept);
 
 /* Keeps about `limit` directories open, at least 4, and more while they are pinned. */
