@@ -35,6 +35,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -561,6 +562,24 @@ static int open_journal(struct session *session)
 	return 0;
 }
 
+/*
+ * The library keeps directories open by the thousand. The kernel's table of descriptors is made large enough while there is one
+ * thread: later it would wait for all processors each time it grows.
+ */
+static void expect_descriptors(void)
+{
+	const rlim_t most = 16 * 1024;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, (int)(limit.rlim_max / 2 < most ? limit.rlim_max / 2 : most));
+	if (fd >= 0)
+		close(fd);
+}
+
 static int run(struct session *session)
 {
 	const struct options *options = &session->options;
@@ -580,6 +599,7 @@ static int run(struct session *session)
 		out_say(OUT_WARNING, "%s", options_advice(options));
 	if (open_journal(session))
 		return STATUS_USAGE;
+	expect_descriptors();
 	signals_watch();
 	be_idle(options);
 	r = options->html ? newfile_open(options->html, &session->page) : 0;
