@@ -268,6 +268,12 @@ class Case:
         if os.environ.get("DEDUPE_OWN_MOUNTS") != "1":
             self.skip("no mount namespace of our own can be had (needs root, CAP_SYS_ADMIN, no chroot)")
 
+    def spare_cache(self):
+        """Root's default cache is the machine's: another place stands there while the case runs."""
+        if self.root:
+            self.need_mounts()
+            self.sh("mount", "-t", "tmpfs", "tmpfs", "/var/cache")
+
     def sh(self, *command, check=True):
         """Runs another program; its failure is set-up trouble and skips the case."""
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

@@ -32,6 +32,7 @@ def linked(t, name):
 
 def test(t):
     t.cache()  # the program without it would say so every night
+    t.spare_cache()
     lock = os.path.join(t.scratch, "rsnapshot.pid")
     make(t, "free")
     t.equal(run(t, lock), (0, "", ""), "nobody holds the lock")

@@ -47,6 +47,7 @@ def test(t):
     for copy in "ab":
         t.write("volume/" + copy)
     arguments = [t.path("volume") if word == "%f" else word for word in command[1:] if not word.startswith("$")]
+    t.spare_cache()
     run = t.run(*arguments, env={"XDG_CACHE_HOME": t.scratch, "HOME": t.scratch, "CACHE_DIRECTORY": t.scratch}, exit=0)
     t.equal((run.out, run.err), ("", ""), "silent")
     t.one_inode("volume/a", "volume/b")
