@@ -456,10 +456,10 @@ int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, siz
 	size_t first = plan->sets.count;
 	int r = class ? 0 : -ENOMEM;
 	plan->class = class;
-	for (size_t i = 0; i < count && !r; i++) {
+	if (class)
 		class->plan = plan;
+	for (size_t i = 0; i < count && !r; i++)
 		r = take_member(class, &members[i]);
-	}
 	if (!r) {
 		sort(class->files.at, count, sizeof(*class->files.at), order_files, &plan->catalog);
 		for (uint32_t i = 0; i < count; i++)
