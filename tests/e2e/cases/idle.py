@@ -70,37 +70,41 @@ def half_in_cache(t, names):
 
 
 def test(t):
-    names = make(t)
-    half_in_cache(t, names)
-    before = all_pages(t, names)
-    if any(sum(before[name]) for name in names if name.startswith("c/")):
-        t.skip("pages cannot be dropped from the cache here")
-    t.check(sum(map(sum, before.values())) > 1000, "half of the tree is in the cache")
-
-    dry = t.json("-n", "--idle", ".")
-    t.figures(dry, links_made=10)
-    as_before(t, before, all_pages(t, names), "a dry run")
-    t.json("-n", ".")
-    t.check(differing(before, all_pages(t, names)) > 1000, "without --idle it shows, so the look is worth something")
-
-    half_in_cache(t, names)
-    before = all_pages(t, names)
-    t.figures(t.json("--idle", "."), links_made=10)
-    after = all_pages(t, names)
-    # What was found through any of the names that are one now is still there, and nothing else.
-    want = {name: before[name] if name.startswith("single/") else
-            [int(any(p)) for p in zip(*(before[c + name[1:]] for c in "abc"))] for name in names}
-    as_before(t, want, after, "a linking run")
-
+    quietly(t, dry_run, "a dry run")
+    quietly(t, linking_run, "a linking run")
     watch(t)
 
 
-def as_before(t, before, after, what):
-    """The kernel may want memory of its own accord, and a busy machine was seen to take some pages: one in a hundred."""
-    new = sum(b and not a for name in before for a, b in zip(before[name], after[name]))
-    gone = differing(before, after) - new
-    few = sum(map(len, before.values())) // 100
-    t.check(new <= few and gone <= few, "pages after %s: %d new, %d gone, of %d" % (what, new, gone, few * 100))
+def quietly(t, trial, what):
+    """On a busy machine the kernel may take or bring pages of its own accord, but not each time."""
+    for _ in range(4):
+        t.sh("rm", "-rf", *(t.path(name) for name in ("a", "b", "c", "single")))
+        names = make(t)
+        half_in_cache(t, names)
+        before = all_pages(t, names)
+        if any(sum(before[name]) for name in names if name.startswith("c/")):
+            t.skip("pages cannot be dropped from the cache here")
+        t.check(sum(map(sum, before.values())) > 1000, "half of the tree is in the cache")
+        off = trial(t, names, before)
+        if not off:
+            return
+    t.equal(off, 0, "pages that differ after %s, each time" % what)
+
+
+def dry_run(t, names, before):
+    t.figures(t.json("-n", "--idle", "."), links_made=10)
+    off = differing(before, all_pages(t, names))
+    t.json("-n", ".")
+    t.check(differing(before, all_pages(t, names)) > 1000, "without --idle it shows, so the look is worth something")
+    return off
+
+
+def linking_run(t, names, before):
+    t.figures(t.json("--idle", "."), links_made=10)
+    # What was found through any of the names that are one now is still there, and nothing else.
+    want = {name: before[name] if name.startswith("single/") else
+            [int(any(p)) for p in zip(*(before[c + name[1:]] for c in "abc"))] for name in names}
+    return differing(want, all_pages(t, names))
 
 
 def differing(before, after):
