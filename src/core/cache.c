@@ -391,6 +391,15 @@ void cache_release(struct cache *cache)
 		fail(cache, r, false);
 }
 
+bool cache_is_empty(struct cache *cache)
+{
+	bool has = false;
+	int r = cache->store ? store_has_records(cache->store, &has) : 0;
+	if (r)
+		fail(cache, r, false);
+	return !has;
+}
+
 bool cache_knows(const struct cache *cache)
 {
 	for (size_t i = 0; i < cache->volumes.count; i++)

@@ -74,6 +74,9 @@ bool cache_find_xattrs(struct cache *cache, struct inode_id inode, uint32_t *ret
 void cache_hold(struct cache *cache);
 void cache_release(struct cache *cache);
 
+/* Before it is known which file systems there are: whether it is a new cache, so that all will be read. */
+bool cache_is_empty(struct cache *cache);
+
 /* Whether anything is remembered of the file systems at hand; and how many blocks were read, to see what an order costs. */
 bool cache_knows(const struct cache *cache);
 uint64_t cache_blocks_read(const struct cache *cache);

@@ -32,6 +32,7 @@ struct scan {
 	struct bucket_table buckets;
 	struct walk walk;
 	struct reach_kept kept;
+	bool keeps; /* directories open from the walk until their files are read */
 };
 
 static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp)
@@ -61,7 +62,7 @@ static int walk(struct scan *scan, bool temps_only)
 		.temps_only = temps_only,
 		.fresh = take_inode,
 		.ctx = scan,
-		.kept = temps_only ? NULL : &scan->kept,
+		.kept = scan->keeps ? &scan->kept : NULL,
 	};
 	tell_phase(&plan->tell, DLK_PHASE_WALK);
 	int r = walk_run(&scan->walk);
@@ -102,7 +103,7 @@ static int sift(struct scan *scan)
 	plan->sift.options = &plan->options;
 	plan->sift.key = &plan->key;
 	plan->sift.cache = plan->cache;
-	plan->sift.kept = &scan->kept;
+	plan->sift.kept = scan->keeps ? &scan->kept : NULL;
 	tell_phase(&plan->tell, DLK_PHASE_HASH);
 	int r = plan->cache ? cache_begin(plan->cache) : 0;
 	if (!r)
@@ -154,6 +155,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 		r = plan_begin_journal(plan);
 	if (!r)
 		r = plan_remember(plan, paths, count);
+	scan->keeps = !r && (!plan->cache || cache_is_empty(plan->cache)); /* else little will be read */
 	if (!r)
 		r = walk(scan, false);
 	if (!r && apply)

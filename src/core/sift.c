@@ -480,6 +480,10 @@ static void sort_items(struct item *items, size_t count, unsigned shift)
 	}
 	for (size_t i = 0; i < count; i++)
 		ends[items[i].digest.low >> shift & 255]++;
+	if (ends[items[0].digest.low >> shift & 255] == count && shift) { /* as inode numbers have it, which begin alike */
+		sort_items(items, count, shift - 8);
+		return;
+	}
 	for (size_t pile = 0, at = 0; pile < 256; pile++) {
 		begins[pile] = at;
 		at += ends[pile];

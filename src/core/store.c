@@ -39,7 +39,7 @@ enum {
 enum statement {
 	BEGIN_READ, BEGIN_WRITE, COMMIT, CANCEL, SHRINK,
 	SECRET, GET, PUT, DROP, NEXT,
-	VOLUME, ADD_VOLUME, SET_VOLUME, OLD_VOLUME, DROP_VOLUME,
+	VOLUME, ADD_VOLUME, SET_VOLUME, HAS_RECORDS, OLD_VOLUME, DROP_VOLUME,
 	ADD_RUN, RUNS,
 	STATEMENTS,
 };
@@ -58,6 +58,7 @@ static const char *const statements[STATEMENTS] = {
 	[VOLUME] = "SELECT number, records, kept, pruned, seen FROM volumes WHERE id = ?",
 	[ADD_VOLUME] = "INSERT INTO volumes VALUES (NULL, ?, 0, 0, 0, 0)",
 	[SET_VOLUME] = "UPDATE volumes SET records = ?2, kept = ?3, pruned = ?4, seen = ?5 WHERE number = ?1",
+	[HAS_RECORDS] = "SELECT 1 FROM volumes WHERE records > 0 LIMIT 1",
 	[OLD_VOLUME] = "SELECT number FROM volumes WHERE seen < ? LIMIT 1",
 	[DROP_VOLUME] = "DELETE FROM volumes WHERE number = ?",
 	[ADD_RUN] = "INSERT INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -583,6 +584,13 @@ int store_set_volume(struct store *store, const struct store_volume *volume)
 	bind(statement, 4, volume->pruned);
 	bind(statement, 5, volume->seen);
 	return run(statement);
+}
+
+int store_has_records(struct store *store, bool *ret)
+{
+	int r = first_row(store, ready(store, HAS_RECORDS));
+	*ret = !r;
+	return r == -ENOENT ? 0 : r;
 }
 
 int store_old_volume(struct store *store, int64_t before, uint32_t *ret_number)

@@ -67,6 +67,8 @@ struct store_volume {
 MUST_CHECK int store_volume(struct store *store, const struct volume *volume, struct store_volume *ret);
 MUST_CHECK int store_add_volume(struct store *store, const struct volume *volume, uint32_t *ret_number);
 MUST_CHECK int store_set_volume(struct store *store, const struct store_volume *volume);
+/* Whether any volume has records. */
+MUST_CHECK int store_has_records(struct store *store, bool *ret);
 /* A volume not used since `before`. -ENOENT. */
 MUST_CHECK int store_old_volume(struct store *store, int64_t before, uint32_t *ret_number);
 MUST_CHECK int store_drop_volume(struct store *store, uint32_t number);

@@ -88,6 +88,11 @@ int store_set_volume(struct store *store UNUSED, const struct store_volume *volu
 	return -ENOSYS;
 }
 
+int store_has_records(struct store *store UNUSED, bool *ret UNUSED)
+{
+	return -ENOSYS;
+}
+
 int store_old_volume(struct store *store UNUSED, int64_t before UNUSED, uint32_t *ret_number UNUSED)
 {
 	return -ENOSYS;
