@@ -24,7 +24,7 @@ import tempfile
 
 # The rooms of core, each above those that may include it; src/README.md says what each is for.
 ROOMS = """
-    tell manners lines temp rule catalog bucket seen roots reach walk lock digest store store_none cache order sift confirm keeper
+    tell manners lines temp rule seen catalog bucket roots reach walk lock digest store store_none cache order sift confirm keeper
     account journal journalin plan dirtime replace share recover planwords planout planin scan apply undo replace_at
 """.split()
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * catalog.c - the three arrays and the two small tables that lead into them
+ * catalog.c - the three arrays and the small table that leads into one of them
  *
  * The one idea: a file with link count 1, the ordinary case, needs no look-up at all. Only inodes with several links are in
  * a table, and only owner, mode and domain together (`meta`), of which there are few, are kept apart.
@@ -36,7 +36,7 @@ void catalog_free(struct catalog *catalog)
 	seq_free(&catalog->inodes);
 	arena_free(&catalog->names);
 	free(catalog->meta_table);
-	free(catalog->linked_table);
+	seen_free(&catalog->linked);
 	catalog_init(catalog);
 }
 
@@ -174,47 +174,6 @@ static int meta_intern(struct catalog *catalog, const struct stamp *stamp, uint3
 	return 0;
 }
 
-static size_t linked_slot(const struct catalog *catalog, uint64_t ino, uint32_t domain)
-{
-	size_t mask = catalog->linked_room - 1;
-	size_t slot = mix64(ino ^ (uint64_t)domain << 48) & mask;
-	for (;; slot = (slot + 1) & mask) {
-		if (catalog->linked_table[slot] == ID_NONE)
-			return slot;
-		const struct catalog_inode *inode =
-			catalog_inode(catalog, (struct inode_id){ catalog->linked_table[slot] });
-		if (inode->ino == ino && catalog_meta(catalog, inode)->domain == domain)
-			return slot;
-	}
-}
-
-static int linked_table_grow(struct catalog *catalog)
-{
-	size_t old_room = catalog->linked_room, room = old_room ? old_room * 2 : 256;
-	own_free uint32_t *old = catalog->linked_table;
-	uint32_t *table = table_new(room);
-	if (!table) {
-		old = NULL; /* still the catalog's */
-		return -ENOMEM;
-	}
-	catalog->linked_table = table;
-	catalog->linked_room = room;
-	for (size_t i = 0; i < old_room; i++) {
-		if (old[i] == ID_NONE)
-			continue;
-		const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ old[i] });
-		table[linked_slot(catalog, inode->ino, catalog_meta(catalog, inode)->domain)] = old[i];
-	}
-	return 0;
-}
-
-static uint32_t *linked_find(struct catalog *catalog, uint64_t ino, uint32_t domain)
-{
-	if (catalog->linked_count * 2 >= catalog->linked_room && linked_table_grow(catalog))
-		return NULL;
-	return &catalog->linked_table[linked_slot(catalog, ino, domain)];
-}
-
 /* ---- files ---- */
 
 static int add_path(struct catalog *catalog, struct dir_id dir, const char *name, size_t length, uint32_t inode)
@@ -265,19 +224,11 @@ static int add_inode(struct catalog *catalog, const struct stamp *stamp, uint32_
 int catalog_add_file(struct catalog *catalog, struct dir_id dir, const char *name, size_t length,
 		     const struct stamp *stamp, uint32_t domain, struct inode_id *ret_inode, bool *ret_fresh)
 {
-	uint32_t *slot = NULL, id = ID_NONE;
-	if (stamp->links > 1) {
-		slot = linked_find(catalog, stamp->ino, domain);
-		if (!slot)
-			return -ENOMEM;
-		id = *slot;
-	}
-	bool fresh = id == ID_NONE;
+	uint32_t id;
+	bool fresh = stamp->links < 2 || !seen_find(&catalog->linked, domain, stamp->ino, &id);
 	int r = fresh ? add_inode(catalog, stamp, domain, &id) : 0;
-	if (!r && fresh && slot) {
-		*slot = id;
-		catalog->linked_count++;
-	}
+	if (!r && fresh && stamp->links > 1)
+		r = seen_add(&catalog->linked, domain, stamp->ino, id);
 	if (!r)
 		r = add_path(catalog, dir, name, length, id);
 	if (r)

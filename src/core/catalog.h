@@ -4,7 +4,7 @@
  *
  * An inode, not a path, is read, hashed and freed; a path is a directory and a name. All three are dense arrays named by
  * typed 32-bit ids: 48 bytes an inode, 12 a path, 32 a directory, and the name's own bytes. One thread fills the catalog
- * (no locks); afterwards it is read by many.
+ * (no locks); afterwards it is read by many. Only `linked` is asked by others meanwhile.
  *
  *	roots[]   text                            "photos", as the user gave it
  *	dirs[]    parent, name, inode number      the way to reopen a directory, and how to know it again
@@ -21,6 +21,7 @@
 #include "../base/vec.h"
 #include "../sys/mount.h"
 #include "../sys/stamp.h"
+#include "seen.h"
 
 struct dir_id {
 	uint32_t v;
@@ -84,8 +85,7 @@ struct catalog {
 	struct arena names;
 	uint32_t *meta_table;   /* open addressing, metas by value */
 	size_t meta_room;
-	uint32_t *linked_table; /* open addressing, inodes with several links by (domain, ino) */
-	size_t linked_room, linked_count;
+	struct seen linked;     /* inodes with several links by domain and number, as long as names are added */
 	size_t ranked;          /* so many directories have a rank: all, or path order is not to be asked for */
 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* seen.c - an insert-only table of 64-bit keys with one writer; see seen.h */
+/* seen.c - an insert-only table with one writer; see seen.h */
 #include "seen.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Key and id side by side: a look-up is one cache line, and in a tree of snapshots nearly each name is one look-up. */
+/* All of a key and what it leads to, side by side: a look-up is one cache line, and in a tree of snapshots nearly each name is one. */
 struct seen_slot {
-	uint64_t key; /* 0: empty; published after the id */
-	uint64_t inode;
+	uint64_t ino;
+	uint64_t entry; /* domain, and the inode plus one; 0: empty. Published after ino */
 };
 
 struct seen_table {
@@ -17,33 +17,31 @@ struct seen_table {
 	struct seen_slot slots[];
 };
 
-/* 0 for what cannot be a key. Inode numbers are never 0. */
-static uint64_t key_of(uint32_t domain, uint64_t ino)
+/* Where the search for it begins. Numbers of neighbours are near each other, domains are few. */
+static uint64_t hash_of(uint32_t domain, uint64_t ino)
 {
-	return ino >> 48 || domain >> 16 ? 0 : (uint64_t)domain << 48 | ino;
+	return mix64(ino ^ (uint64_t)domain << 48);
 }
 
-/* The key's slot, or the empty one where it would go. */
-static size_t table_slot(const struct seen_table *table, uint64_t key, bool *ret_found)
+/* The slot of the key, or the empty one where it would go. Returns its entry. */
+static uint64_t table_find(const struct seen_table *table, uint32_t domain, uint64_t ino, size_t *ret_slot)
 {
 	size_t mask = table->room - 1;
-	for (size_t slot = mix64(key) & mask;; slot = (slot + 1) & mask) {
-		uint64_t at = __atomic_load_n(&table->slots[slot].key, __ATOMIC_ACQUIRE);
-		if (at == key || !at) {
-			*ret_found = at == key;
-			return slot;
-		}
+	for (size_t slot = hash_of(domain, ino) & mask;; slot = (slot + 1) & mask) {
+		uint64_t entry = __atomic_load_n(&table->slots[slot].entry, __ATOMIC_ACQUIRE);
+		*ret_slot = slot;
+		if (!entry || (table->slots[slot].ino == ino && entry >> 32 == domain))
+			return entry;
 	}
 }
 
-static void table_put(struct seen_table *table, uint64_t key, uint32_t inode)
+static void table_put(struct seen_table *table, uint64_t ino, uint64_t entry)
 {
-	bool found;
-	size_t slot = table_slot(table, key, &found);
-	if (found)
+	size_t slot;
+	if (table_find(table, (uint32_t)(entry >> 32), ino, &slot))
 		return;
-	table->slots[slot].inode = inode;
-	__atomic_store_n(&table->slots[slot].key, key, __ATOMIC_RELEASE);
+	table->slots[slot].ino = ino;
+	__atomic_store_n(&table->slots[slot].entry, entry, __ATOMIC_RELEASE);
 	table->count++;
 }
 
@@ -56,36 +54,32 @@ static struct seen_table *grown(struct seen_table *old)
 	table->older = old;
 	table->room = room;
 	for (size_t i = 0; old && i < old->room; i++)
-		if (old->slots[i].key)
-			table_put(table, old->slots[i].key, (uint32_t)old->slots[i].inode);
+		if (old->slots[i].entry)
+			table_put(table, old->slots[i].ino, old->slots[i].entry);
 	return table;
 }
 
-int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, struct inode_id inode)
+int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, uint32_t inode)
 {
 	struct seen_table *table = seen->table;
-	uint64_t key = key_of(domain, ino);
-	if (!key)
-		return 0;
 	if (!table || table->count * 2 >= table->room) {
 		table = grown(table);
 		if (!table)
 			return -ENOMEM;
 		__atomic_store_n(&seen->table, table, __ATOMIC_RELEASE);
 	}
-	table_put(table, key, inode.v);
+	table_put(table, ino, (uint64_t)domain << 32 | (inode + 1));
 	return 0;
 }
 
-bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, struct inode_id *ret_inode)
+bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, uint32_t *ret_inode)
 {
 	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);
-	uint64_t key = key_of(domain, ino);
-	bool found = false;
-	size_t slot = table && key ? table_slot(table, key, &found) : 0;
-	if (found)
-		ret_inode->v = (uint32_t)table->slots[slot].inode;
-	return found;
+	size_t slot;
+	uint64_t entry = table ? table_find(table, domain, ino, &slot) : 0;
+	if (entry)
+		*ret_inode = (uint32_t)entry - 1;
+	return entry;
 }
 
 void seen_free(struct seen *seen)

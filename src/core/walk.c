@@ -91,7 +91,6 @@ struct phase {
 	uint32_t domain;
 	uint64_t dev, mount;
 	bool ino_true; /* d_ino can be trusted here */
-	const struct seen *seen;
 	const struct stamp *visited; /* directories of this device walked before through another mount, sorted by ino */
 	size_t visited_count;
 	uint32_t *next_id; /* atomic */
@@ -432,11 +431,12 @@ static void found_file(struct reading *reading, const struct dir_entry *entry)
 		return;
 	if (reading->file_roots && roots_has_file(phase->walk->roots, &frame->stamp, entry->name))
 		return;
-	struct inode_id inode;
-	if (phase->ino_true && entry->type == DIR_FILE && seen_find(phase->seen, phase->domain, entry->ino, &inode)) {
+	uint32_t inode;
+	if (phase->ino_true && entry->type == DIR_FILE &&
+	    seen_find(&phase->walk->catalog->linked, phase->domain, entry->ino, &inode)) {
 		struct found *found = batch_add(walker, FOUND_KNOWN, frame->id, entry->name, entry->length);
 		if (found)
-			found->inode = inode;
+			found->inode.v = inode;
 		return;
 	}
 	struct stamp stamp;
@@ -673,7 +673,7 @@ static void walker_run(struct phase *phase)
 
 /* ---- the owner ---- */
 
-static int take_found(struct phase *phase, struct seen *seen, const struct batch *batch, const struct found *found,
+static int take_found(struct phase *phase, const struct batch *batch, const struct found *found,
 		      const struct stamp *stamp)
 {
 	struct walk *walk = phase->walk;
@@ -700,18 +700,16 @@ static int take_found(struct phase *phase, struct seen *seen, const struct batch
 	}
 	walk->files++;
 	r = catalog_add_file(walk->catalog, dir, name, found->length, stamp, phase->domain, &inode, &fresh);
-	if (!r && fresh && stamp->links > 1)
-		r = seen_add(seen, phase->domain, stamp->ino, inode);
 	return !r && fresh ? walk->fresh(walk->ctx, inode, stamp) : r;
 }
 
-static int take_batch(struct phase *phase, struct seen *seen, const struct batch *batch)
+static int take_batch(struct phase *phase, const struct batch *batch)
 {
 	const struct stamp *stamp = batch->stamps;
 	int r = tell_stopped(phase->walk->tell) ? -ECANCELED : 0;
 	for (size_t i = 0; i < batch->count && !r && !ended(phase); i++) {
 		const struct found *found = &batch->found[i];
-		r = take_found(phase, seen, batch, found, stamp);
+		r = take_found(phase, batch, found, stamp);
 		stamp += found->kind == FOUND_DIR || found->kind == FOUND_FILE;
 	}
 	return r;
@@ -742,13 +740,13 @@ static void tell_how_far(const struct walk *walk)
 				  });
 }
 
-static void own_batches(struct phase *phase, struct seen *seen)
+static void own_batches(struct phase *phase)
 {
 	struct batch *batch;
 	int64_t told = sys->now();
 	while ((batch = next_batch(phase))) {
 		look_at_clock(phase);
-		int r = take_batch(phase, seen, batch);
+		int r = take_batch(phase, batch);
 		if (r)
 			end(phase, r);
 		pthread_mutex_lock(&phase->mutex);
@@ -770,7 +768,7 @@ static void walker_main(void *ctx, unsigned worker)
 }
 
 /* The calling thread is the owner. Threads that could not be started are done without; without any, it walks first. */
-static void phase_run(struct phase *phase, struct seen *seen)
+static void phase_run(struct phase *phase)
 {
 	unsigned wanted = phase->walkers;
 	struct pool pool;
@@ -786,7 +784,7 @@ static void phase_run(struct phase *phase, struct seen *seen)
 		walker_run(phase);
 	else if (started > 1 && phase->walk->kept)
 		reach_kept_expect(phase->walk->kept);
-	own_batches(phase, seen);
+	own_batches(phase);
 	pool_end(&pool);
 	tell_how_far(phase->walk);
 }
@@ -796,7 +794,6 @@ static void phase_run(struct phase *phase, struct seen *seen)
 /* All that a walk keeps from phase to phase. */
 struct journey {
 	struct walk *walk;
-	struct seen seen;
 	uint32_t next_id;
 	uint32_t first_walked;          /* directories before it are only places of file roots */
 	VEC(struct crossing) crossings; /* a queue: `crossed` of them are done */
@@ -887,7 +884,6 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 		.dev = facts->dev,
 		.mount = facts->mount,
 		.ino_true = facts->dirent_ino_true,
-		.seen = &journey->seen,
 		.next_id = &journey->next_id,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.work = PTHREAD_COND_INITIALIZER,
@@ -903,7 +899,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	phase.most = phase.walkers + BATCHES;
 	for (struct entry *e = starts; e; e = e->next)
 		phase.open++;
-	phase_run(&phase, &journey->seen);
+	phase_run(&phase);
 
 	int r = phase.error;
 	if (phase.crossings.count)
@@ -1099,8 +1095,6 @@ static int take_file_root(struct journey *journey, const struct root_file *file,
 	walk->files++;
 	int r = catalog_add_file(walk->catalog, (struct dir_id){ dir }, file->name, strlen(file->name), &file->stamp,
 				 domain, &inode, &fresh);
-	if (!r && fresh && file->stamp.links > 1)
-		r = seen_add(&journey->seen, domain, file->stamp.ino, inode);
 	return !r && fresh ? walk->fresh(walk->ctx, inode, &file->stamp) : r;
 }
 
@@ -1174,6 +1168,6 @@ int walk_run(struct walk *walk)
 	}
 	vec_free(&journey.crossings);
 	vec_free(&journey.devs);
-	seen_free(&journey.seen);
+	seen_free(&walk->catalog->linked); /* there are no more names to come */
 	return r ? r : catalog_rank_dirs(walk->catalog);
 }

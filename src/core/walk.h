@@ -14,7 +14,6 @@
 #include "reach.h"
 #include "roots.h"
 #include "rule.h"
-#include "seen.h"
 #include "tell.h"
 
 /* A temporary name of some run, found on the way; not in the catalog. */
