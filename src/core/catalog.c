@@ -215,7 +215,7 @@ static int add_inode(struct catalog *catalog, const struct stamp *stamp, uint32_
 		.meta = meta,
 		.links = stamp->links,
 		.first_path = ID_NONE,
-		.chain = ID_NONE,
+		.bucket = ID_NONE,
 	};
 	*ret = id;
 	return 0;

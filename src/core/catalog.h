@@ -64,7 +64,7 @@ struct catalog_inode {
 	uint64_t meta : 24;   /* index in metas */
 	uint32_t links;       /* link count as scanned */
 	uint32_t first_path;
-	uint32_t chain;       /* the bucket table's: next inode of the bucket */
+	uint32_t bucket;      /* the bucket table's: number of its bucket, ID_NONE: in none */
 	uint32_t names;       /* how many of its names were found */
 };
 

@@ -773,34 +773,27 @@ static int complete_xattrs(struct sifting *sifting)
 
 /* ---- from buckets to items ---- */
 
-/* Marks the inodes of buckets from *cursor on, until they are enough for a batch. Returns how many. */
-static size_t mark_batch(const struct bucket_table *table, size_t *cursor, size_t batch, unsigned char *marked)
+static uint32_t worth(const struct bucket *bucket)
 {
-	size_t count = 0;
-	struct inode_id id;
-	while (count < batch && bucket_next(table, cursor, &id)) {
-		for (; id.v != ID_NONE; id.v = catalog_inode(table->catalog, id)->chain) {
-			marked[id.v / 8] |= (unsigned char)(1 << id.v % 8);
-			count++;
-		}
-	}
-	return count;
+	return bucket->count > 1 ? bucket->count : 0;
 }
 
 /* The next batch's items, in the order of the walk, which goes directory by directory. None: all buckets are through. */
-static int gather(struct sifting *sifting, const struct bucket_table *table, size_t *cursor)
+static int gather(struct sifting *sifting, const struct bucket_table *table, uint32_t *cursor)
 {
-	size_t inodes = sifting->sift->catalog->inodes.count, count = 0;
-	own_free unsigned char *marked = calloc(1, inodes / 8 + 1);
-	if (!marked)
-		return -ENOMEM;
-	count = mark_batch(table, cursor, sifting->sift->batch, marked);
+	const struct catalog *catalog = sifting->sift->catalog;
+	size_t count = 0;
+	uint32_t from = *cursor;
+	while (count < sifting->sift->batch && *cursor < table->buckets.count)
+		count += worth(bucket_at(table, (*cursor)++));
 	sifting->items = malloc((count + 1) * sizeof(*sifting->items));
 	if (!sifting->items)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < inodes; i++)
-		if (marked[i / 8] & 1 << i % 8)
+	for (uint32_t i = 0; i < catalog->inodes.count; i++) {
+		uint32_t bucket = catalog_inode(catalog, (struct inode_id){ i })->bucket;
+		if (bucket >= from && bucket < *cursor && worth(bucket_at(table, bucket)))
 			sifting->items[sifting->count++] = (struct item){ .inode = i };
+	}
 	return 0;
 }
 
@@ -834,7 +827,7 @@ static int sift_batch(struct sifting *sifting)
 int sift_run(struct sift *sift, const struct bucket_table *table)
 {
 	struct sifting sifting = { .sift = sift };
-	size_t cursor = 0;
+	uint32_t cursor = 0;
 	bool more;
 	int r;
 	if (!sift->batch && sift->cache && cache_knows(sift->cache))

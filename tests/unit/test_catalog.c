@@ -356,37 +356,6 @@ END_TEST
 
 enum { INODES = 100000 };
 
-struct gathering {
-	const struct catalog *catalog;
-	uint32_t *bucket_of; /* by inode: the bucket's number, 0 for none */
-	uint32_t buckets;
-	uint64_t files, bytes;
-};
-
-static void gather_bucket(struct gathering *gathering, struct inode_id first)
-{
-	gathering->buckets++;
-	for (uint32_t at = first.v; at != ID_NONE;
-	     at = catalog_inode(gathering->catalog, (struct inode_id){ at })->chain) {
-		ck_assert_msg(!gathering->bucket_of[at], "inode %u is in two buckets", at);
-		gathering->bucket_of[at] = gathering->buckets;
-		gathering->files++;
-		gathering->bytes += catalog_bytes(catalog_inode(gathering->catalog, (struct inode_id){ at }));
-	}
-}
-
-static void gather_all(struct gathering *gathering, const struct bucket_table *table)
-{
-	size_t cursor = 0;
-	struct inode_id first;
-	gathering->files = gathering->bytes = 0;
-	while (bucket_next(table, &cursor, &first))
-		gather_bucket(gathering, first);
-	must(!bucket_next(table, &cursor, &first));
-	ck_assert_uint_eq(table->files, gathering->files);
-	ck_assert_uint_eq(table->bytes, gathering->bytes);
-}
-
 struct sized {
 	uint64_t size;
 	uint32_t domain, id;
@@ -403,7 +372,7 @@ static int order_sized(const void *a, const void *b)
 START_TEST(buckets_are_groups_of_one_size_and_domain)
 {
 	static struct sized sized[INODES];
-	static uint32_t bucket_of[INODES];
+	uint64_t files = 0, bytes = 0;
 	struct forest forest = { 0 };
 	struct bucket_table table;
 	draw_state = 21;
@@ -421,25 +390,28 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 		sized[i] = (struct sized){ size, domain, id.v };
 		must(bucket_add(&table, id) == 0);
 	}
-	struct gathering gathering = { .catalog = &forest.catalog, .bucket_of = bucket_of };
-	gather_all(&gathering, &table);
-
 	qsort(sized, INODES, sizeof(sized[0]), order_sized);
-	uint32_t groups = 0, keys = 0;
+	uint32_t keys = 0;
 	for (uint32_t from = 0, to; from < INODES; from = to, keys++) {
-		uint32_t bucket = bucket_of[sized[from].id];
-		for (to = from + 1; to < INODES && !order_sized(&sized[from], &sized[to]); to++)
-			must(bucket_of[sized[to].id] == bucket);
-		/* As many buckets as groups, each group in one bucket: they are the same. */
-		must((bucket != 0) == (to - from > 1));
-		groups += to - from > 1;
+		uint32_t bucket = catalog_inode(&forest.catalog, (struct inode_id){ sized[from].id })->bucket;
+		for (to = from; to < INODES && !order_sized(&sized[from], &sized[to]); to++) {
+			const struct catalog_inode *inode = catalog_inode(&forest.catalog, (struct inode_id){ sized[to].id });
+			must(inode->bucket == bucket);
+			bytes += catalog_bytes(inode);
+		}
+		must(bucket < table.buckets.count && bucket_at(&table, bucket)->count == to - from);
+		if (to - from == 1)
+			bytes -= catalog_bytes(catalog_inode(&forest.catalog, (struct inode_id){ sized[from].id }));
+		else
+			files += to - from;
 	}
-	must(gathering.buckets == groups);
-	must(table.count == keys);
+	/* As many buckets as groups, each group in one bucket: they are the same. */
+	must(table.buckets.count == keys);
+	ck_assert_uint_eq(table.files, files);
+	ck_assert_uint_eq(table.bytes, bytes);
 
 	bucket_free(&table);
-	gather_all(&gathering, &table);
-	must(gathering.buckets == groups);
+	must(table.buckets.count == 0 && table.files == 0);
 	forest_fell(&forest);
 }
 END_TEST
