@@ -260,12 +260,13 @@ struct dlk_member {
 struct dlk_set {
 	uint64_t index;   /* from 0 */
 	uint64_t size;    /* bytes of each file */
-	uint64_t names;   /* how many members follow */
+	uint64_t names;   /* how many members there are */
 };
 
 /* Begin of a set, then each of its members, keeper's names first. Non-zero ends the iteration and is returned. */
 struct dlk_plan_visitor {
-	bool no_paths; /* member.path is NULL: visits of millions are much faster */
+	bool no_paths;   /* member.path is NULL: visits of millions are much faster */
+	bool moved_only; /* only names that are to be replaced or were: keepers, perhaps with many names, are not even looked at */
 	int (*set)(void *ctx, const struct dlk_set *set);
 	int (*member)(void *ctx, const struct dlk_set *set, const struct dlk_member *member);
 };
@@ -330,6 +331,9 @@ DLK_API int dlk_plan_set(const struct dlk_plan *plan, uint64_t index, const stru
 
 /* The path of a directory, by the number a member gave. The caller frees *ret_path with free(). -ENOENT, -ENOMEM. */
 DLK_API int dlk_plan_dir(const struct dlk_plan *plan, uint64_t dir, char **ret_path);
+
+/* The number of the directory right above, which is lower. -ENOENT: it is one of the paths, or the place of some. */
+DLK_API int dlk_plan_dir_above(const struct dlk_plan *plan, uint64_t dir, uint64_t *ret_above);
 
 /* Frees the plan and lets go of the lock. NULL is fine. */
 DLK_API void dlk_plan_free(struct dlk_plan *plan);

@@ -26,7 +26,6 @@ enum {
 	SETS_MOST = 100000,  /* what a browser takes with ease */
 	NAMES_MOST = 100,    /* of a set */
 	KINDS_MOST = 100,
-	FOLDER_PART = 20000, /* folders with less than such a part of all are left out */
 	ISSUES_MOST = 500,
 };
 
@@ -128,30 +127,22 @@ static const char *folder_name(const struct survey *survey, const struct survey_
 	return folder->path + strlen(above) + (above[strlen(above) - 1] != '/');
 }
 
-/* Folders get new numbers, since small ones are left out; a folder's parent is larger, so it is there. */
 static void add_folders(struct sink *sink)
 {
 	const struct survey *survey = sink->report->survey;
 	struct text *text = &sink->out.text;
-	uint64_t least = survey->all.bytes / FOLDER_PART;
-	int *numbers = calloc(survey->folders.count + 1, sizeof(*numbers)), count = 0;
 
 	text_puts(text, ",\"folders\":[");
-	for (size_t i = 0; numbers && i < survey->folders.count; i++) {
+	for (size_t i = 0; i < survey->folders.count; i++) {
 		const struct survey_folder *folder = &survey->folders.at[i];
 
-		if (folder->all.bytes < least || !folder->all.bytes)
-			continue;
-		text_puts(text, count ? ",\n[" : "[");
+		text_puts(text, i ? ",\n[" : "[");
 		add_name(text, sink->own, folder_name(survey, folder));
-		text_printf(text, ",%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]",
-			    folder->parent == SURVEY_NONE ? -1 : numbers[folder->parent], folder->all.bytes,
+		text_printf(text, ",%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", folder->parent, folder->all.bytes,
 			    folder->own.bytes, folder->all.names);
-		numbers[i] = count++;
 		out_check(&sink->out);
 	}
 	text_puts(text, "]");
-	free(numbers);
 }
 
 static void add_apart(struct text *text, const struct dlk_tally *tally)

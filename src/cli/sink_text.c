@@ -214,7 +214,10 @@ static void say_folders(struct sink *sink)
 
 		rest -= folder->all.bytes;
 		add_share(sink, i ? "" : "By folder", folder->all.bytes);
-		text_add_quoted(&sink->out.text, folder->path);
+		if (folder->path[0])
+			text_add_quoted(&sink->out.text, folder->path);
+		else
+			text_puts(&sink->out.text, "files given by name");
 		end_line(sink);
 	}
 	if (count && rest) {

@@ -2,8 +2,9 @@
 /*
  * survey.c - where the savings lie: by folder, by kind of file, by set
  *
- * Sums are kept by the number of a directory and by suffix. Only directories that have any get their path; sorted,
- * with a slash before all other bytes, each stands behind those above it, and a stack of the last ones finds its parent.
+ * Sums are kept by the number of a directory and by suffix. Only directories that hold much get their path, with all below them
+ * (of a million, that is some thousands); sorted, with a slash before all other bytes, each stands behind those above it, and a
+ * stack of the last ones finds its parent.
  */
 #include "survey.h"
 
@@ -150,8 +151,6 @@ static int add_member(void *ctx, const struct dlk_set *set, const struct dlk_mem
 	struct survey *survey = ctx;
 	int r;
 
-	if (member->fate != DLK_FATE_PLANNED && member->fate != DLK_FATE_LINKED)
-		return 0;
 	add(&survey->all, member->freed, 1);
 	add(&survey->sizes[size_class(set->size)], member->freed, 1);
 	add(&survey->ages[age_class(survey->now_ns - member->mtime)], member->freed, 1);
@@ -167,7 +166,7 @@ static int add_member(void *ctx, const struct dlk_set *set, const struct dlk_mem
 struct place {
 	char *path;
 	size_t length;
-	struct survey_sum sum;
+	struct survey_sum own, small; /* small: of what is below, but gets no place of its own */
 };
 
 /* The first byte in which they differ, or the end of the shorter one. Neighbours have long beginnings in common. */
@@ -250,8 +249,10 @@ static int add_folders(struct survey *survey, const struct place *places, size_t
 
 	for (size_t i = 0; i < count && !r; i++) {
 		r = find_folder(survey, places[i].path, places[i].length, last, &last);
-		if (!r)
-			add(&survey->folders.at[last].own, places[i].sum.bytes, places[i].sum.names);
+		if (r)
+			break;
+		add(&survey->folders.at[last].own, places[i].own.bytes, places[i].own.names);
+		add(&survey->folders.at[last].all, places[i].small.bytes, places[i].small.names);
 	}
 	for (size_t i = survey->folders.count; i--;) {
 		struct survey_folder *folder = &survey->folders.at[i];
@@ -274,7 +275,7 @@ static size_t length_to_depth(const char *path, size_t most)
 	return length;
 }
 
-static int get_place(const struct dlk_plan *plan, uint64_t dir, const struct survey_sum *sum, struct place *ret)
+static int get_place(const struct dlk_plan *plan, uint64_t dir, struct place *ret)
 {
 	own_free char *path = NULL;
 	size_t length;
@@ -285,22 +286,48 @@ static int get_place(const struct dlk_plan *plan, uint64_t dir, const struct sur
 	length = length_to_depth(path, SURVEY_DEPTH);
 	while (length > 1 && path[length - 1] == '/')
 		length--;
-	*ret = (struct place){ .path = strndup(path, length), .length = length, .sum = *sum };
+	ret->path = strndup(path, length);
+	ret->length = length;
 	return ret->path ? 0 : -ENOMEM;
+}
+
+/*
+ * Goes up from the deepest: a directory that is small with all below it counts for the one above, the others get places.
+ * `small` begins as zeros, one for each directory.
+ */
+static int make_places(const struct dlk_plan *plan, const struct survey *survey, struct survey_sum *small,
+		       struct place *places, size_t *ret_count)
+{
+	struct survey_sum *below = calloc(survey->dirs.count + 1, sizeof(*below));
+	uint64_t least = u64_max(survey->all.bytes / SURVEY_PART, 1), above;
+	int r = below ? 0 : -ENOMEM;
+
+	*ret_count = 0;
+	for (size_t i = survey->dirs.count; i-- && !r;) {
+		const struct survey_sum *own = &survey->dirs.at[i];
+		bool inner = !dlk_plan_dir_above(plan, i, &above), large = below[i].bytes + own->bytes >= least;
+
+		if (inner)
+			add(&below[above], below[i].bytes + own->bytes, below[i].names + own->names);
+		if (inner && !large)
+			add(&small[above], small[i].bytes + own->bytes, small[i].names + own->names);
+		if (!large || !(own->names || small[i].names))
+			continue;
+		places[*ret_count] = (struct place){ .own = *own, .small = small[i] };
+		r = get_place(plan, i, &places[*ret_count]);
+		*ret_count += !r;
+	}
+	free(below);
+	return r;
 }
 
 static int make_folders(const struct dlk_plan *plan, struct survey *survey)
 {
+	struct survey_sum *small = calloc(survey->dirs.count + 1, sizeof(*small));
 	struct place *places = calloc(survey->dirs.count + 1, sizeof(*places));
 	size_t count = 0;
-	int r = places ? 0 : -ENOMEM;
+	int r = small && places ? make_places(plan, survey, small, places, &count) : -ENOMEM;
 
-	for (size_t i = 0; i < survey->dirs.count && !r; i++) {
-		if (!survey->dirs.at[i].names)
-			continue;
-		r = get_place(plan, i, &survey->dirs.at[i], &places[count]);
-		count += !r;
-	}
 	if (!r) {
 		qsort(places, count, sizeof(*places), order_places);
 		r = add_folders(survey, places, count);
@@ -308,6 +335,7 @@ static int make_folders(const struct dlk_plan *plan, struct survey *survey)
 	for (size_t i = 0; i < count; i++)
 		free(places[i].path);
 	free(places);
+	free(small);
 	return r;
 }
 
@@ -342,7 +370,7 @@ static int name_sets(const struct dlk_plan *plan, struct survey *survey)
 
 int survey_make(const struct dlk_plan *plan, struct survey *survey)
 {
-	static const struct dlk_plan_visitor visitor = { .no_paths = true, .set = begin_set, .member = add_member };
+	static const struct dlk_plan_visitor visitor = { .no_paths = true, .moved_only = true, .set = begin_set, .member = add_member };
 	int r;
 
 	survey->now_ns = time(NULL) * NS_PER_S;

@@ -16,6 +16,7 @@ enum {
 	SURVEY_SUFFIX = 12, /* longer ones are no kinds */
 	SURVEY_KINDS = 4096,
 	SURVEY_DEPTH = 100, /* of folders */
+	SURVEY_PART = 20000, /* folders with less than such a part of all bytes are not told apart */
 	SURVEY_SIZES = 12,  /* below 4 KiB, 16 KiB, ... 4 GiB; and more */
 	SURVEY_AGES = 8,    /* below a day, a week, 30 days, 90 days, 1, 2 and 5 years; and more */
 };
@@ -25,13 +26,13 @@ struct survey_sum {
 	uint64_t bytes, names;
 };
 
-/* A folder, or one above. Parents stand before their children, children in the order of their names. */
+/* A folder that is not small, or one above. Parents stand before their children, children in the order of their names. */
 struct survey_folder {
 	char *path;
 	size_t length;          /* of path */
 	int parent;             /* index; SURVEY_NONE: there is none */
 	struct survey_sum own;  /* of files right in it */
-	struct survey_sum all;  /* and of all below */
+	struct survey_sum all;  /* and of all below, small ones too */
 };
 
 struct survey_kind {

@@ -272,6 +272,9 @@ static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visito
 	int r = 0;
 	for (uint32_t at = inode->first_path; at != ID_NONE && !r;) {
 		struct path_id path = { at };
+		at = catalog_path(&plan->catalog, path)->next;
+		if (visitor->moved_only && !moved(plan, path))
+			continue;
 		own_free char *text = visitor->no_paths ? NULL : catalog_path_string(&plan->catalog, path);
 		struct dlk_member member = {
 			.path = text,
@@ -287,7 +290,6 @@ static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visito
 		if (member.freed)
 			freed = 0;
 		r = text || visitor->no_paths ? visitor->member(ctx, set, &member) : -ENOMEM;
-		at = catalog_path(&plan->catalog, path)->next;
 	}
 	return r;
 }
@@ -308,7 +310,7 @@ static int visit_set(const struct dlk_plan *plan, const struct dlk_plan_visitor 
 	const struct inode_id *members = &plan->members.at[set->first];
 	struct dlk_set view = view_set(plan, index);
 	int r = visitor->set ? visitor->set(ctx, &view) : 0;
-	for (uint32_t i = 0; i < set->count && !r && visitor->member; i++)
+	for (uint32_t i = visitor->moved_only; i < set->count && !r && visitor->member; i++) /* the first is the keeper */
 		r = visit_inode(plan, visitor, ctx, &view, members[i]);
 	return r;
 }
@@ -373,5 +375,16 @@ int dlk_plan_dir(const struct dlk_plan *plan, uint64_t dir, char **ret_path)
 	if (!text.at)
 		return -ENOMEM;
 	*ret_path = text.at;
+	return 0;
+}
+
+int dlk_plan_dir_above(const struct dlk_plan *plan, uint64_t dir, uint64_t *ret_above)
+{
+	if (dir >= plan->catalog.dirs.count)
+		return -ENOENT;
+	uint32_t parent = catalog_dir(&plan->catalog, (struct dir_id){ (uint32_t)dir })->parent;
+	if (parent == ID_NONE)
+		return -ENOENT;
+	*ret_above = parent;
 	return 0;
 }
