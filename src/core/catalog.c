@@ -189,6 +189,7 @@ static int add_path(struct catalog *catalog, struct dir_id dir, const char *name
 	struct catalog_inode *owner = catalog_inode(catalog, (struct inode_id){ inode });
 	struct catalog_path *path = catalog_path(catalog, (struct path_id){ id });
 	*path = (struct catalog_path){ dir.v, handle, owner->first_path };
+	owner->sorted = false;
 	if (owner->names++) { /* the name found first stays the first: it is read by that, together with its neighbours */
 		struct catalog_path *first = catalog_path(catalog, (struct path_id){ owner->first_path });
 		path->next = first->next;
@@ -449,7 +450,7 @@ static struct placed_name placed_name(const struct catalog *catalog, uint32_t pa
 int catalog_sort_names(struct catalog *catalog, struct inode_id id)
 {
 	struct catalog_inode *inode = catalog_inode(catalog, id);
-	if (inode->names < 2)
+	if (inode->names < 2 || inode->sorted)
 		return 0;
 	own_free struct placed_name *names = malloc(inode->names * sizeof(*names));
 	if (!names)
@@ -463,5 +464,6 @@ int catalog_sort_names(struct catalog *catalog, struct inode_id id)
 	for (uint32_t i = 0; i < count; i++)
 		catalog_path(catalog, names[i].path)->next = i + 1 < count ? names[i + 1].path.v : (uint32_t)ID_NONE;
 	inode->first_path = names[0].path.v;
+	inode->sorted = true;
 	return 0;
 }

@@ -65,7 +65,8 @@ struct catalog_inode {
 	uint32_t links;       /* link count as scanned */
 	uint32_t first_path;
 	uint32_t bucket;      /* the bucket table's: number of its bucket, ID_NONE: in none */
-	uint32_t names;       /* how many of its names were found */
+	uint32_t names : 31;  /* how many of its names were found */
+	bool sorted : 1;      /* its names are in path order */
 };
 
 /* What many inodes have in common, kept once. */
@@ -171,7 +172,7 @@ MUST_CHECK int catalog_rank_dirs(struct catalog *catalog);
 /* Order of paths: by root, then component by component, bytewise. <0, 0, >0. */
 int catalog_path_order(const struct catalog *catalog, struct path_id a, struct path_id b);
 
-/* Brings the names of an inode into path order, so that the first is the first. */
+/* Brings the names of an inode into path order, so that the first is the first. Of different inodes by any threads. -ENOMEM. */
 MUST_CHECK int catalog_sort_names(struct catalog *catalog, struct inode_id id);
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/pool.h"
 #include "../base/sort.h"
 #include "../sys/extent.h"
 #include "account.h"
@@ -180,6 +181,42 @@ int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count)
 static struct path_id first_path(const struct catalog *catalog, struct inode_id inode)
 {
 	return (struct path_id){ catalog_inode(catalog, inode)->first_path };
+}
+
+/* ---- names ---- */
+
+struct naming {
+	struct dlk_plan *plan;
+	const uint32_t *wanted;
+	size_t next; /* atomic: inodes taken */
+	int error;   /* atomic */
+};
+
+enum { NAMING_TAKE = 4096 };
+
+static void sort_some(void *ctx, unsigned worker)
+{
+	struct naming *naming = ctx;
+	struct catalog *catalog = &naming->plan->catalog;
+	size_t from;
+	(void)worker;
+	while ((from = __atomic_fetch_add(&naming->next, NAMING_TAKE, __ATOMIC_RELAXED)) < catalog->inodes.count) {
+		size_t to = size_min(from + NAMING_TAKE, catalog->inodes.count);
+		for (size_t i = from; i < to; i++) {
+			int r = naming->wanted[i] ? catalog_sort_names(catalog, (struct inode_id){ (uint32_t)i }) : 0;
+			if (r)
+				__atomic_store_n(&naming->error, r, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+int plan_sort_names(struct dlk_plan *plan, const uint32_t *wanted)
+{
+	struct naming naming = { .plan = plan, .wanted = wanted };
+	size_t turns = plan->catalog.inodes.count / NAMING_TAKE + 1;
+	unsigned threads = plan->options.threads ? plan->options.threads : pool_processors();
+	pool_run((unsigned)size_min(threads, turns), sort_some, &naming);
+	return naming.error;
 }
 
 /* ---- putting aside ---- */

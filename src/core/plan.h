@@ -67,6 +67,12 @@ MUST_CHECK int plan_remember(struct dlk_plan *plan, const char *const *paths, si
 MUST_CHECK int plan_begin_journal(struct dlk_plan *plan);
 
 /*
+ * Brings the names of inodes into path order, by several threads: they are many, and far apart in memory. `wanted` has a number
+ * for each inode of the catalog; 0: not this one.
+ */
+MUST_CHECK int plan_sort_names(struct dlk_plan *plan, const uint32_t *wanted);
+
+/*
  * Adds the sets of a class whose files are equal in every byte. *ret_first, *ret_count: the sets it made (in plan->sets). To
  * be called with the mutex held once threads apply. -ENOMEM.
  */

@@ -116,23 +116,56 @@ static int sift(struct scan *scan)
 	return r;
 }
 
+/* The members of a class are not wanted any more. */
+static void let_go(const struct sift *sift, const struct sift_class *class, uint32_t *class_of)
+{
+	for (uint32_t i = 0; i < class->count; i++)
+		class_of[sift->members.at[class->first + i].inode.v] = 0;
+}
+
+/*
+ * In the order of the catalog, for classes come in that of digests, which is none: what is near in memory is taken together.
+ * class_of has, for each inode, the number of its class, from 1.
+ */
+static int add_classes(struct dlk_plan *plan, uint32_t *class_of)
+{
+	const struct sift *sift = &plan->sift;
+	size_t first, count;
+	int r = 0;
+	for (uint32_t i = 0; i < plan->catalog.inodes.count && !r; i++) {
+		const struct sift_class *class = class_of[i] ? &sift->classes.at[class_of[i] - 1] : NULL;
+		if (class && class->decided)
+			r = plan_add_class(plan, &sift->members.at[class->first], class->count, &first, &count);
+		if (class)
+			let_go(sift, class, class_of);
+	}
+	return r;
+}
+
+static void drop_decided(struct sift *sift)
+{
+	size_t undecided = 0;
+	for (size_t i = 0; i < sift->classes.count; i++)
+		if (!sift->classes.at[i].decided)
+			sift->classes.at[undecided++] = sift->classes.at[i];
+	sift->classes.count = undecided;
+}
+
 /* Decided classes become sets; undecided ones wait for the comparison in dlk_apply. */
 static int make_sets(struct dlk_plan *plan)
 {
-	struct sift *sift = &plan->sift;
-	size_t undecided = 0, first, count;
-	int r = 0;
+	const struct sift *sift = &plan->sift;
+	own_free uint32_t *class_of = calloc(plan->catalog.inodes.count + 1, sizeof(*class_of));
 	plan->fates = calloc(plan->catalog.paths.count + 1, 1);
-	if (!plan->fates)
+	if (!plan->fates || !class_of)
 		return -ENOMEM;
-	for (size_t i = 0; i < sift->classes.count && !r; i++) {
-		struct sift_class class = sift->classes.at[i];
-		if (class.decided)
-			r = plan_add_class(plan, &sift->members.at[class.first], class.count, &first, &count);
-		else
-			sift->classes.at[undecided++] = class;
-	}
-	sift->classes.count = undecided;
+	for (uint32_t c = 0; c < sift->classes.count; c++)
+		for (uint32_t i = 0; i < sift->classes.at[c].count; i++)
+			class_of[sift->members.at[sift->classes.at[c].first + i].inode.v] = c + 1;
+	int r = plan_sort_names(plan, class_of);
+	if (!r)
+		r = add_classes(plan, class_of);
+	drop_decided(&plan->sift);
 	plan_sort(plan);
 	return r;
 }
