@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../base/fail.h"
+#include "../base/pool.h"
 #include "../sys/cached.h"
 #include "../sys/xattr.h"
 #include "order.h"
@@ -467,45 +468,76 @@ static void sort_few(struct item *items, size_t count)
 	}
 }
 
-/*
- * Digests are random bits, so items are dealt out by one byte after another (in place, each to the next free slot of its
- * pile). Eight rounds at most; piles of equal digests are in order as they are.
- */
-static void sort_items(struct item *items, size_t count, unsigned shift)
+enum { PILES = 256 };
+
+/* Deals items out by one byte, in place, each to the next free slot of its pile. The piles' begins, and the end, go to `ret`. */
+static void deal(struct item *items, size_t count, unsigned shift, size_t ret[PILES + 1])
 {
-	size_t ends[256] = { 0 }, begins[256];
-	if (count <= 32) {
-		sort_few(items, count);
-		return;
-	}
+	size_t at[PILES] = { 0 };
 	for (size_t i = 0; i < count; i++)
-		ends[items[i].digest.low >> shift & 255]++;
-	if (ends[items[0].digest.low >> shift & 255] == count && shift) { /* as inode numbers have it, which begin alike */
-		sort_items(items, count, shift - 8);
-		return;
+		at[items[i].digest.low >> shift & 255]++;
+	ret[0] = 0;
+	for (size_t pile = 0; pile < PILES; pile++) {
+		ret[pile + 1] = ret[pile] + at[pile];
+		at[pile] = ret[pile];
 	}
-	for (size_t pile = 0, at = 0; pile < 256; pile++) {
-		begins[pile] = at;
-		at += ends[pile];
-		ends[pile] = at;
-	}
-	size_t at[256];
-	memcpy(at, begins, sizeof(at));
-	for (size_t pile = 0; pile < 256; pile++) {
-		while (at[pile] < ends[pile]) {
+	if (count && ret[(items[0].digest.low >> shift & 255) + 1] - ret[items[0].digest.low >> shift & 255] == count)
+		return; /* as it is with inode numbers, which begin alike */
+	for (size_t pile = 0; pile < PILES; pile++) {
+		while (at[pile] < ret[pile + 1]) {
 			size_t home = items[at[pile]].digest.low >> shift & 255;
 			struct item item = items[at[pile]];
 			items[at[pile]] = items[at[home]];
 			items[at[home]++] = item;
 		}
 	}
-	for (size_t pile = 0; pile < 256; pile++) {
-		size_t n = ends[pile] - begins[pile];
+}
+
+/* Digests are random bits: eight rounds at most; piles of equal digests are in order as they are. */
+static void sort_items(struct item *items, size_t count, unsigned shift)
+{
+	size_t begins[PILES + 1];
+	if (count <= 32) {
+		sort_few(items, count);
+		return;
+	}
+	deal(items, count, shift, begins);
+	for (size_t pile = 0; pile < PILES; pile++) {
+		size_t n = begins[pile + 1] - begins[pile];
 		if (n > 1 && shift)
 			sort_items(items + begins[pile], n, shift - 8);
 		else if (n > 1) /* the low halves agree, and so, but for a miracle, do the high ones */
 			sort_few(items + begins[pile], n);
 	}
+}
+
+struct dealt {
+	struct item *items;
+	size_t begins[PILES + 1];
+	size_t next; /* atomic: piles taken */
+};
+
+static void sort_piles(void *ctx, unsigned worker)
+{
+	struct dealt *dealt = ctx;
+	size_t pile;
+	(void)worker;
+	while ((pile = __atomic_fetch_add(&dealt->next, 1, __ATOMIC_RELAXED)) < PILES)
+		sort_items(dealt->items + dealt->begins[pile], dealt->begins[pile + 1] - dealt->begins[pile], 48);
+}
+
+/* Many digests, by several threads. */
+static void sort_many(const struct sifting *sifting)
+{
+	enum { MANY = 16 * 1024 };
+	struct dealt dealt = { .items = sifting->items };
+	unsigned threads = sifting->sift->options->threads ? sifting->sift->options->threads : pool_processors();
+	if (sifting->count < MANY) {
+		sort_items(sifting->items, sifting->count, 56);
+		return;
+	}
+	deal(sifting->items, sifting->count, 56, dealt.begins);
+	pool_run(threads, sort_piles, &dealt);
 }
 
 /* ---- levels ---- */
@@ -607,7 +639,7 @@ static int divide(struct sifting *sifting)
 	struct item *items = sifting->items;
 	size_t kept = 0;
 	int r = 0;
-	sort_items(items, sifting->count, 56);
+	sort_many(sifting);
 	for (size_t from = 0, to; from < sifting->count && !r; from = to) {
 		for (to = from + 1; to < sifting->count && digest_equal(&items[from].digest, &items[to].digest);)
 			to++;
