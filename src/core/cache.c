@@ -3,7 +3,7 @@
  * cache.c - records in blocks, a queue in front of them
  *
  *	put -> queue -> (now and then, sorted) -> blocks of the store
- *	find <- the block at hand <- store
+ *	find <- a finder's block <- store
  *
  * A block holds what is known of up to 128 inodes whose numbers lie side by side. Finding goes by inode number, so each block is
  * read once; a million files are eight thousand reads instead of a million look-ups. A block carries a digest of itself under the
@@ -29,6 +29,8 @@ enum {
 	ID_BITS = INO_BITS - SLOT_BITS,
 	BATCH = 16 * 1024,          /* notes from which on the queue is written */
 	BEHIND_MOST = 16 * BATCH,   /* notes from which on whoever puts one waits for that, or drops them */
+	AHEAD_MOST = 1 << 20,       /* bytes a finder reads ahead, and one block more */
+	STEPS_MOST = 8,             /* from block to block, before the wanted one is searched for */
 	PATIENCE = 3,               /* s after which it is written though there are fewer */
 	BELIEVED = 60,              /* days, and up to as many again */
 	PRUNE_DAYS = 7,
@@ -105,8 +107,8 @@ struct cache {
 	uint16_t today;
 	uint64_t comparisons;       /* atomic */
 	bool mute;                  /* atomic: nothing more is written */
-	bool damaged;               /* blocks that were no good were met */
-	uint64_t blocks_read;
+	bool damaged;               /* atomic: blocks that were no good were met */
+	unsigned state;             /* atomic: another one once something was written, or the store is another */
 
 	pthread_mutex_t queue_mutex;
 	VEC(struct note) queue;
@@ -114,8 +116,24 @@ struct cache {
 
 	pthread_mutex_t mutex;      /* the store, and what follows */
 	VEC(struct note) behind;    /* on the way into the store */
-	struct block found, work;
+	int trouble;                /* that a finder met; nothing is found any more until it has been seen to */
+	struct block work;
 	unsigned char *buffer;      /* STORED_MOST */
+};
+
+/* A block as it is stored, read ahead. */
+struct fetched {
+	int64_t id;
+	size_t at, length; /* in the finder's bytes; length 0: there is none */
+};
+
+struct cache_finder {
+	struct cache *cache;
+	struct block block;
+	unsigned state; /* of the cache when all this was read */
+	VEC(struct fetched) ahead;
+	size_t next;    /* of those ahead, the first that may be asked for */
+	VEC(unsigned char) bytes;
 };
 
 /* ---- trouble ---- */
@@ -125,8 +143,15 @@ static bool is_mute(const struct cache *cache)
 	return __atomic_load_n(&cache->mute, __ATOMIC_RELAXED);
 }
 
+/* What finders have at hand is true no more. */
+static void change(struct cache *cache)
+{
+	__atomic_add_fetch(&cache->state, 1, __ATOMIC_RELEASE);
+}
+
 static void let_go(struct cache *cache)
 {
+	change(cache);
 	store_close(cache->store);
 	cache->store = NULL;
 	__atomic_store_n(&cache->mute, true, __ATOMIC_RELAXED);
@@ -173,7 +198,6 @@ static int know_volumes(struct cache *cache);
 static void fail(struct cache *cache, int error, bool writing)
 {
 	if (error == -EUCLEAN && store_writable(cache->store)) {
-		cache->found.id = -1;
 		error = begin_anew(cache);
 		if (!error) {
 			__atomic_store_n(&cache->mute, false, __ATOMIC_RELAXED);
@@ -266,24 +290,14 @@ static size_t encode(const struct cache *cache, const struct volume *volume, con
 	return (size_t)(at - buffer);
 }
 
-/* Reads a block; one that is not there, or no good, is empty. */
-static int load(struct cache *cache, struct block *block, const struct volume *volume, int64_t id)
+/* Makes a block of what was stored; what is no good is an empty one. */
+static void unpack(struct cache *cache, struct block *block, const struct volume *volume, int64_t id,
+		   const unsigned char *bytes, size_t length)
 {
-	const unsigned char *bytes;
-	const void *data;
-	size_t length;
-	cache->blocks_read++;
-	block->id = -1;
-	memset(block->parts, 0, sizeof(block->parts));
-	int r = store_get(cache->store, id, &data, &length);
-	if (r && r != -ENOENT)
-		return r;
-	block->id = id;
-	if (r)
-		return 0;
-	bytes = data;
 	struct digest digest, stored = { 0 };
 	bool good = length >= sizeof(stored);
+	block->id = id;
+	memset(block->parts, 0, sizeof(block->parts));
 	if (good) {
 		memcpy(&stored, bytes, sizeof(stored));
 		bytes += sizeof(stored);
@@ -293,9 +307,27 @@ static int load(struct cache *cache, struct block *block, const struct volume *v
 	}
 	if (!good) {
 		memset(block->parts, 0, sizeof(block->parts));
-		cache->damaged = true;
+		__atomic_store_n(&cache->damaged, true, __ATOMIC_RELAXED);
 	}
-	return 0;
+}
+
+static void clear(struct block *block, int64_t id)
+{
+	block->id = id;
+	memset(block->parts, 0, sizeof(block->parts));
+}
+
+/* Reads a block to work on; one that is not there, or no good, is empty. */
+static int load(struct cache *cache, struct block *block, const struct volume *volume, int64_t id)
+{
+	const void *bytes;
+	size_t length;
+	int r = store_get(cache->store, id, &bytes, &length);
+	if (!r)
+		unpack(cache, block, volume, id, bytes, length);
+	else if (r == -ENOENT)
+		clear(block, id);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int save(struct cache *cache, const struct volume *volume, const struct block *block)
@@ -334,44 +366,168 @@ static uint32_t volume_of(const struct cache *cache, const struct catalog_inode 
 	return known && inode->ino >> INO_BITS == 0 ? volume : ID_NONE;
 }
 
-/* The record of an inode, if there is one of how it looks now. */
-static const struct record *find(struct cache *cache, struct inode_id id, uint8_t *ret_parts)
+int cache_finder_new(struct cache *cache, struct cache_finder **ret)
+{
+	struct cache_finder *finder = calloc(1, sizeof(*finder));
+	if (!finder)
+		return -ENOMEM;
+	finder->cache = cache;
+	finder->block.id = -1;
+	*ret = finder;
+	return 0;
+}
+
+void cache_finder_free(struct cache_finder *finder)
+{
+	if (!finder)
+		return;
+	vec_free(&finder->ahead);
+	vec_free(&finder->bytes);
+	free(finder);
+}
+
+static void forget_ahead(struct cache_finder *finder)
+{
+	finder->state = __atomic_load_n(&finder->cache->state, __ATOMIC_ACQUIRE);
+	finder->block.id = -1;
+	finder->ahead.count = finder->bytes.count = finder->next = 0;
+}
+
+/* On the way from block to block of the store. */
+struct cursor {
+	bool placed;
+	int64_t from, id; /* id: of the first block from `from` on */
+	int r;            /* -ENOENT: there is none; anything else but 0: trouble */
+};
+
+/* Blocks are asked for in order, nearly always: the next is mostly a few steps away, and seldom worth a search. */
+static void go_to(struct store *store, struct cursor *cursor, int64_t id)
+{
+	bool ahead = cursor->placed && cursor->from <= id;
+	for (int steps = 0; ahead && !cursor->r && cursor->id < id && steps < STEPS_MOST; steps++)
+		cursor->r = store_after(store, &cursor->id);
+	if (!ahead || (!cursor->r && cursor->id < id))
+		cursor->r = store_first(store, id, &cursor->id);
+	cursor->placed = true;
+	cursor->from = id;
+}
+
+/* With the mutex held: SQLite is asked by one thread at a time, and what it gave is gone with the next question. */
+static int fetch(struct cache_finder *finder, struct cursor *cursor, int64_t id)
+{
+	struct cache *cache = finder->cache;
+	struct fetched fetched = { .id = id, .at = finder->bytes.count };
+	const void *bytes;
+	if (cache->store && !cache->trouble) {
+		go_to(cache->store, cursor, id);
+		int r = cursor->r;
+		if (!r && cursor->id == id)
+			r = store_bytes(cache->store, &bytes, &fetched.length);
+		if (r && r != -ENOENT)
+			cache->trouble = r;
+	}
+	if (cache->trouble)
+		fetched.length = 0;
+	if (vec_reserve(&finder->bytes, fetched.at + fetched.length))
+		return -ENOMEM;
+	if (fetched.length)
+		memcpy(finder->bytes.at + fetched.at, bytes, fetched.length);
+	finder->bytes.count += fetched.length;
+	return vec_push(&finder->ahead, fetched);
+}
+
+/* Where the inode's record is, if its volume has any. */
+static const struct cache_volume *place(const struct cache *cache, struct inode_id id, int64_t *ret_block)
 {
 	const struct catalog_inode *inode = catalog_inode(cache->catalog, id);
 	uint32_t index = volume_of(cache, inode);
-	if (index == ID_NONE || !cache->store)
+	if (index == ID_NONE)
 		return NULL;
-	const struct cache_volume *volume = &cache->volumes.at[index];
-	int64_t block = block_id(volume->stored.number, inode->ino);
-	if (cache->found.id != block) {
-		int r = load(cache, &cache->found, &volume->id, block);
-		if (r) {
-			fail(cache, r, false);
-			return NULL;
-		}
-	}
-	size_t slot = inode->ino % SLOTS;
-	const struct record *record = &cache->found.records[slot];
-	const struct mark *mark = mark_of(cache, id);
-	*ret_parts = cache->found.parts[slot];
-	return *ret_parts && believed(cache, record, inode->ino, mark->version, mark->ctime) ? record : NULL;
+	*ret_block = block_id(cache->volumes.at[index].stored.number, inode->ino);
+	return &cache->volumes.at[index];
 }
 
-bool cache_find(struct cache *cache, struct inode_id inode, enum cache_part part, struct digest *ret)
+void cache_look_ahead(struct cache_finder *finder, const struct inode_id *inodes, size_t count)
+{
+	struct cache *cache = finder->cache;
+	struct cursor cursor = { 0 };
+	int64_t block, last = -1;
+	pthread_mutex_lock(&cache->mutex);
+	forget_ahead(finder);
+	for (size_t i = 0; i < count && finder->bytes.count < AHEAD_MOST; i++) {
+		if (!place(cache, inodes[i], &block) || block == last)
+			continue;
+		if (fetch(finder, &cursor, block))
+			break; /* what is not ahead is fetched when it is asked for */
+		last = block;
+	}
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+static const struct fetched *find_ahead(struct cache_finder *finder, int64_t id)
+{
+	for (size_t i = finder->next; i < finder->ahead.count; i++) {
+		if (finder->ahead.at[i].id == id) {
+			finder->next = i;
+			return &finder->ahead.at[i];
+		}
+	}
+	return NULL;
+}
+
+/* Makes the block the one at hand. Without memory it is empty: a file is read again. */
+static void find_block(struct cache_finder *finder, const struct cache_volume *volume, int64_t id)
+{
+	bool fresh = finder->state == __atomic_load_n(&finder->cache->state, __ATOMIC_ACQUIRE);
+	const struct fetched *fetched = NULL;
+	struct cursor cursor = { 0 };
+	if (fresh && finder->block.id == id)
+		return;
+	if (fresh)
+		fetched = find_ahead(finder, id);
+	if (!fetched) {
+		pthread_mutex_lock(&finder->cache->mutex);
+		forget_ahead(finder);
+		fetched = fetch(finder, &cursor, id) ? NULL : finder->ahead.at;
+		pthread_mutex_unlock(&finder->cache->mutex);
+	}
+	if (fetched && fetched->length)
+		unpack(finder->cache, &finder->block, &volume->id, id, finder->bytes.at + fetched->at, fetched->length);
+	else
+		clear(&finder->block, id);
+}
+
+/* The record of an inode, if there is one of how it looks now. */
+static const struct record *find(struct cache_finder *finder, struct inode_id id, uint8_t *ret_parts)
+{
+	const struct cache *cache = finder->cache;
+	uint64_t ino = catalog_inode(cache->catalog, id)->ino;
+	int64_t block;
+	const struct cache_volume *volume = place(cache, id, &block);
+	if (!volume)
+		return NULL;
+	find_block(finder, volume, block);
+	const struct record *record = &finder->block.records[ino % SLOTS];
+	const struct mark *mark = mark_of(cache, id);
+	*ret_parts = finder->block.parts[ino % SLOTS];
+	return *ret_parts && believed(cache, record, ino, mark->version, mark->ctime) ? record : NULL;
+}
+
+bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct digest *ret)
 {
 	uint8_t parts;
-	const struct record *record = find(cache, inode, &parts);
+	const struct record *record = find(finder, inode, &parts);
 	bool found = record && parts & 1 << part;
 	if (found)
 		*ret = record->digests[part];
 	return found;
 }
 
-bool cache_find_xattrs(struct cache *cache, struct inode_id inode, uint32_t *ret)
+bool cache_find_xattrs(struct cache_finder *finder, struct inode_id inode, uint32_t *ret)
 {
 	uint8_t parts;
-	const struct record *record = find(cache, inode, &parts);
-	bool found = record && parts & HAS_XATTRS && record->ctime == mark_of(cache, inode)->ctime;
+	const struct record *record = find(finder, inode, &parts);
+	bool found = record && parts & HAS_XATTRS && record->ctime == mark_of(finder->cache, inode)->ctime;
 	if (found)
 		*ret = record->xattrs;
 	return found;
@@ -384,11 +540,21 @@ void cache_hold(struct cache *cache)
 		fail(cache, r, false);
 }
 
+/* When no finder is at work. */
+static void see_to_trouble(struct cache *cache)
+{
+	int trouble = cache->trouble;
+	cache->trouble = 0;
+	if (trouble)
+		fail(cache, trouble, false);
+}
+
 void cache_release(struct cache *cache)
 {
 	int r = cache->store ? store_end(cache->store) : 0;
-	if (r)
-		fail(cache, r, false);
+	if (r && !cache->trouble)
+		cache->trouble = r;
+	see_to_trouble(cache);
 }
 
 bool cache_is_empty(struct cache *cache)
@@ -406,11 +572,6 @@ bool cache_knows(const struct cache *cache)
 		if (cache->volumes.at[i].stored.records)
 			return true;
 	return false;
-}
-
-uint64_t cache_blocks_read(const struct cache *cache)
-{
-	return cache->blocks_read;
 }
 
 /*
@@ -505,7 +666,7 @@ static void write_behind(struct cache *cache)
 	if (!cache->behind.count || is_mute(cache) || !cache->store)
 		return;
 	qsort(cache->behind.at, cache->behind.count, sizeof(*cache->behind.at), order_notes);
-	cache->found.id = -1;
+	change(cache);
 	int r = store_begin(cache->store, STORE_WRITE);
 	if (!r) {
 		r = write_notes(cache);
@@ -607,10 +768,11 @@ uint64_t cache_comparison(struct cache *cache)
 
 void cache_flush(struct cache *cache)
 {
+	see_to_trouble(cache);
 	write_some(cache, true);
-	if (cache->damaged && cache->store)
+	if (__atomic_load_n(&cache->damaged, __ATOMIC_RELAXED) && cache->store)
 		tell_note_error(cache->tell, DLK_REASON_CACHE_DAMAGED, cache->path, NULL, EUCLEAN);
-	cache->damaged = false;
+	__atomic_store_n(&cache->damaged, false, __ATOMIC_RELAXED);
 	if (cache->behind.count && cache->store && !is_mute(cache))
 		tell_note_error(cache->tell, DLK_REASON_CACHE_UNWRITTEN, cache->path, NULL, EBUSY);
 	cache->behind.count = 0;
@@ -725,7 +887,7 @@ static int prune(struct cache *cache)
 	int r = store_begin(cache->store, STORE_WRITE);
 	if (r)
 		return r;
-	cache->found.id = -1;
+	change(cache);
 	for (uint32_t i = 0; i < cache->volumes.count && !r; i++)
 		if (prune_due(cache, &cache->volumes.at[i]))
 			r = prune_volume(cache, i);
@@ -925,7 +1087,6 @@ int cache_open(const char *path, struct tell *tell, const struct catalog *catalo
 		return -ENOMEM;
 	cache->tell = tell;
 	cache->catalog = catalog;
-	cache->found.id = -1;
 	cache->today = (uint16_t)(sys->wall() / NS_PER_S / (24 * 60 * 60));
 	cache->written = sys->now();
 	seq_init(&cache->marks, sizeof(struct mark));

@@ -20,7 +20,7 @@
  * Besides digests of head, tail and whole, which are under a secret of this cache's own, it remembers who was equal to whom in a
  * comparison: large files alike at both ends, of which nobody knows a whole digest, because comparing stopped where they differ.
  *
- * cache_put and the other writers may be called by any thread. The rest is for one thread at a time. Trouble with the cache is told
+ * cache_put and the other writers may be called by any thread, finders by one each. The rest is for one thread at a time. Trouble with the cache is told
  * once and never ends a run: without it, files are read again.
  */
 #ifndef CORE_CACHE_H
@@ -59,13 +59,21 @@ MUST_CHECK int cache_note(struct cache *cache, struct inode_id inode, const stru
 MUST_CHECK int cache_begin(struct cache *cache);
 
 /*
- * What is remembered. Cheapest in the order of inode numbers: the block of records read last is kept. Finding is for one thread, while
- * no other puts anything.
+ * Who looks things up, one thread at a time; it keeps the block of records read last, so the order of inode numbers is the
+ * cheapest. Several may look at once, while nobody puts anything.
  */
-bool cache_find(struct cache *cache, struct inode_id inode, enum cache_part part, struct digest *ret);
+struct cache_finder;
+MUST_CHECK int cache_finder_new(struct cache *cache, struct cache_finder **ret); /* -ENOMEM */
+void cache_finder_free(struct cache_finder *finder); /* NULL is fine */
+
+/* Reads what is known of these in one go, in the order in which it will be asked for: then nobody waits for another's reading. */
+void cache_look_ahead(struct cache_finder *finder, const struct inode_id *inodes, size_t count);
+
+/* What is remembered. */
+bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct digest *ret);
 
 /* The digest of its attributes, which change without a trace in mtime: only if nobody has touched the inode. */
-bool cache_find_xattrs(struct cache *cache, struct inode_id inode, uint32_t *ret);
+bool cache_find_xattrs(struct cache_finder *finder, struct inode_id inode, uint32_t *ret);
 
 /*
  * Around much finding: what is found is of one moment, and SQLite need not look for another run's changes before each block, which
@@ -77,9 +85,8 @@ void cache_release(struct cache *cache);
 /* Before it is known which file systems there are: whether it is a new cache, so that all will be read. */
 bool cache_is_empty(struct cache *cache);
 
-/* Whether anything is remembered of the file systems at hand; and how many blocks were read, to see what an order costs. */
+/* Whether anything is remembered of the file systems at hand. */
 bool cache_knows(const struct cache *cache);
-uint64_t cache_blocks_read(const struct cache *cache);
 
 /* Whether what is read of it from now on may be remembered. Waits, some milliseconds at most, for a file touched just now. */
 bool cache_may_keep(const struct cache *cache, struct inode_id inode);

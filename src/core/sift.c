@@ -26,8 +26,7 @@ enum {
 	TAKE_LEAST = 16,     /* items a reader takes at once; neighbours share a directory, which each reader opens for itself */
 	TAKE_MOST = 64,      /* of many */
 	TAKE_BYTES = 1 << 20, /* of whole files */
-	STRETCH = 4096,      /* items ordered by inode number at once */
-	STREWN = 8,          /* items to a block of the cache below which blocks are read too often */
+	STRETCH = 4096,      /* items ordered by inode number at once, or remembered */
 	REACH_DIRS = 64,
 	BATCH_LEAST = 128 * 1024, /* items in memory at once: as many, or */
 	BATCHES_MOST = 8,         /* so many that there are no more batches than this */
@@ -59,6 +58,7 @@ struct sifting {
 	size_t next;         /* atomic: items taken */
 	uint64_t bytes_read; /* atomic */
 	int error;           /* atomic: ends everything */
+	struct cache_finder *finder; /* with a cache: the calling thread's */
 	/* for those who watch */
 	size_t done;             /* atomic: items read at this level */
 	uint64_t read_before;    /* bytes_read when the level began */
@@ -88,6 +88,12 @@ struct reader {
 static struct catalog_inode *item_inode(const struct sifting *sifting, const struct item *item)
 {
 	return catalog_inode(sifting->sift->catalog, (struct inode_id){ item->inode });
+}
+
+/* Threads for work that waits for nothing. */
+static unsigned processors(const struct sifting *sifting)
+{
+	return sifting->sift->options->threads ? sifting->sift->options->threads : pool_processors();
 }
 
 static bool small(uint64_t size)
@@ -300,7 +306,7 @@ static void tell_trouble(struct sifting *sifting, const struct catalog_inode *in
 }
 
 /* The size and the domain are part of what is sorted by, so that files of different buckets never meet. */
-static void mark_bucket(struct sifting *sifting, const struct catalog_inode *inode, struct digest *digest)
+static void mark_bucket(const struct sifting *sifting, const struct catalog_inode *inode, struct digest *digest)
 {
 	digest->low ^= mix64(inode->size + 1);
 	digest->high ^= mix64(catalog_match(sifting->sift->catalog, inode) + UINT64_C(1));
@@ -470,6 +476,14 @@ static void sort_few(struct item *items, size_t count)
 
 enum { PILES = 256 };
 
+static bool one_pile(const size_t begins[PILES + 1])
+{
+	size_t pile = 0;
+	while (begins[pile + 1] == begins[0])
+		pile++;
+	return begins[pile + 1] == begins[PILES];
+}
+
 /* Deals items out by one byte, in place, each to the next free slot of its pile. The piles' begins, and the end, go to `ret`. */
 static void deal(struct item *items, size_t count, unsigned shift, size_t ret[PILES + 1])
 {
@@ -481,8 +495,8 @@ static void deal(struct item *items, size_t count, unsigned shift, size_t ret[PI
 		ret[pile + 1] = ret[pile] + at[pile];
 		at[pile] = ret[pile];
 	}
-	if (count && ret[(items[0].digest.low >> shift & 255) + 1] - ret[items[0].digest.low >> shift & 255] == count)
-		return; /* as it is with inode numbers, which begin alike */
+	if (one_pile(ret))
+		return;
 	for (size_t pile = 0; pile < PILES; pile++) {
 		while (at[pile] < ret[pile + 1]) {
 			size_t home = items[at[pile]].digest.low >> shift & 255;
@@ -513,8 +527,9 @@ static void sort_items(struct item *items, size_t count, unsigned shift)
 
 struct dealt {
 	struct item *items;
+	unsigned shift; /* of what the piles are still to be sorted by */
 	size_t begins[PILES + 1];
-	size_t next; /* atomic: piles taken */
+	size_t next;    /* atomic: piles taken */
 };
 
 static void sort_piles(void *ctx, unsigned worker)
@@ -523,21 +538,23 @@ static void sort_piles(void *ctx, unsigned worker)
 	size_t pile;
 	(void)worker;
 	while ((pile = __atomic_fetch_add(&dealt->next, 1, __ATOMIC_RELAXED)) < PILES)
-		sort_items(dealt->items + dealt->begins[pile], dealt->begins[pile + 1] - dealt->begins[pile], 48);
+		sort_items(dealt->items + dealt->begins[pile], dealt->begins[pile + 1] - dealt->begins[pile], dealt->shift);
 }
 
-/* Many digests, by several threads. */
-static void sort_many(const struct sifting *sifting)
+/* All that are at hand, many by several threads. Inode numbers begin alike, digests do not. */
+static void sort_all(const struct sifting *sifting)
 {
 	enum { MANY = 16 * 1024 };
-	struct dealt dealt = { .items = sifting->items };
-	unsigned threads = sifting->sift->options->threads ? sifting->sift->options->threads : pool_processors();
+	struct dealt dealt = { .items = sifting->items, .shift = 56 };
 	if (sifting->count < MANY) {
 		sort_items(sifting->items, sifting->count, 56);
 		return;
 	}
-	deal(sifting->items, sifting->count, 56, dealt.begins);
-	pool_run(threads, sort_piles, &dealt);
+	deal(sifting->items, sifting->count, dealt.shift, dealt.begins);
+	while (one_pile(dealt.begins) && dealt.shift > 8)
+		deal(sifting->items, sifting->count, dealt.shift -= 8, dealt.begins);
+	dealt.shift -= 8;
+	pool_run(processors(sifting), sort_piles, &dealt);
 }
 
 /* ---- levels ---- */
@@ -576,7 +593,7 @@ static bool were_compared(struct sifting *sifting, struct item *items, size_t co
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		struct inode_id inode = { items[i].inode };
-		if (!cache_find(sifting->sift->cache, inode, CACHE_EQUALS, &found[i]) || found[i].low != found[0].low)
+		if (!cache_find(sifting->finder, inode, CACHE_EQUALS, &found[i]) || found[i].low != found[0].low)
 			return false;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -588,14 +605,14 @@ static bool whole_is_known(struct sifting *sifting, const struct item *items, si
 {
 	struct digest whole;
 	for (size_t i = 0; i < count; i++)
-		if (!cache_find(sifting->sift->cache, (struct inode_id){ items[i].inode }, CACHE_WHOLE, &whole))
+		if (!cache_find(sifting->finder, (struct inode_id){ items[i].inode }, CACHE_WHOLE, &whole))
 			return false;
 	return true;
 }
 
-static void recall_xattrs(struct sifting *sifting, struct item *item)
+static void recall_xattrs(struct cache_finder *finder, struct item *item)
 {
-	if (!cache_find_xattrs(sifting->sift->cache, (struct inode_id){ item->inode }, &item->xattrs))
+	if (!cache_find_xattrs(finder, (struct inode_id){ item->inode }, &item->xattrs))
 		item->xattrs = XATTRS_UNKNOWN;
 }
 
@@ -608,7 +625,7 @@ static int add_compared(struct sifting *sifting, struct item *items, size_t coun
 		for (to = from + 1; to < count && digest_equal(&items[from].digest, &items[to].digest);)
 			to++;
 		for (size_t i = from; i < to; i++)
-			recall_xattrs(sifting, &items[i]);
+			recall_xattrs(sifting->finder, &items[i]);
 		if (to - from > 1)
 			r = add_class(sifting, items + from, to - from, true);
 	}
@@ -639,7 +656,7 @@ static int divide(struct sifting *sifting)
 	struct item *items = sifting->items;
 	size_t kept = 0;
 	int r = 0;
-	sort_many(sifting);
+	sort_all(sifting);
 	for (size_t from = 0, to; from < sifting->count && !r; from = to) {
 		for (to = from + 1; to < sifting->count && digest_equal(&items[from].digest, &items[to].digest);)
 			to++;
@@ -649,10 +666,10 @@ static int divide(struct sifting *sifting)
 	return r;
 }
 
-static int order_by_ino(const void *a, const void *b, void *ctx)
+static int order_by_ino(const void *a, const void *b, void *sifting)
 {
 	const struct item *x = a, *y = b;
-	uint64_t i = item_inode(ctx, x)->ino, j = item_inode(ctx, y)->ino;
+	uint64_t i = item_inode(sifting, x)->ino, j = item_inode(sifting, y)->ino;
 	return i < j ? -1 : i > j;
 }
 
@@ -688,66 +705,120 @@ static void order_items(struct sifting *sifting)
 /* ---- what is remembered ---- */
 
 /* In the order in which the cache is cheapest. At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
-static void order_for_cache(struct sifting *sifting, struct item *items, size_t count)
+static void order_for_cache(struct sifting *sifting)
 {
-	for (size_t i = 0; i < count && sifting->level == LEVEL_HEAD; i++) {
-		const struct catalog_inode *inode = item_inode(sifting, &items[i]);
-		items[i].digest.low = (uint64_t)catalog_meta(sifting->sift->catalog, inode)->domain << 56 ^ inode->ino;
+	for (size_t i = 0; i < sifting->count && sifting->level == LEVEL_HEAD; i++) {
+		const struct catalog_inode *inode = item_inode(sifting, &sifting->items[i]);
+		uint64_t domain = catalog_meta(sifting->sift->catalog, inode)->domain;
+		sifting->items[i].digest = (struct digest){ domain << 56 ^ inode->ino, 0 };
 	}
 	if (sifting->level == LEVEL_HEAD)
-		sort_items(items, count, 56);
+		sort_all(sifting);
 	else
-		qsort_r(items, count, sizeof(*items), order_by_ino, sifting);
+		qsort_r(sifting->items, sifting->count, sizeof(*sifting->items), order_by_ino, sifting);
 }
 
 /* True when the item need not be read at this level. */
-static bool recall(struct sifting *sifting, struct item *item)
+static bool recall(const struct sifting *sifting, struct cache_finder *finder, struct item *item)
 {
 	const struct catalog_inode *inode = item_inode(sifting, item);
 	struct digest digest;
-	if (!cache_find(sifting->sift->cache, (struct inode_id){ item->inode }, (enum cache_part)sifting->level, &digest))
+	if (!cache_find(finder, (struct inode_id){ item->inode }, (enum cache_part)sifting->level, &digest))
 		return false;
 	if (sifting->level == LEVEL_WHOLE || small(inode->size))
-		recall_xattrs(sifting, item);
+		recall_xattrs(finder, item);
 	item->digest = sifting->level == LEVEL_HEAD ? digest : digest_chain(item->digest, digest);
 	if (sifting->level == LEVEL_HEAD)
 		mark_bucket(sifting, inode, &item->digest);
 	return true;
 }
 
-static void recall_range(struct sifting *sifting, size_t from, size_t count)
+static void look_ahead(struct cache_finder *finder, const struct item *items, size_t count)
 {
-	order_for_cache(sifting, sifting->items + from, count);
-	for (size_t i = from; i < from + count; i++) {
-		struct item item = sifting->items[i];
-		if (!recall(sifting, &item))
+	struct inode_id inodes[STRETCH];
+	for (size_t i = 0; i < count; i++)
+		inodes[i].v = items[i].inode;
+	cache_look_ahead(finder, inodes, count);
+}
+
+/* Of one stretch, those that are known come first. Returns how many. */
+static size_t recall_stretch(struct sifting *sifting, struct cache_finder *finder, struct item *items, size_t count)
+{
+	size_t known = 0;
+	look_ahead(finder, items, count);
+	for (size_t i = 0; i < count; i++) {
+		struct item item = items[i];
+		if (!recall(sifting, finder, &item))
 			continue;
-		sifting->items[i] = sifting->items[sifting->known];
-		sifting->items[sifting->known++] = item;
+		items[i] = items[known];
+		items[known++] = item;
+	}
+	return known;
+}
+
+/* Several threads remember, stretch by stretch. */
+struct recalling {
+	struct sifting *sifting;
+	size_t next;    /* atomic: stretches taken */
+	size_t known[]; /* of each stretch */
+};
+
+static void recall_stretches(struct recalling *recalling, struct cache_finder *finder)
+{
+	struct sifting *sifting = recalling->sifting;
+	for (;;) {
+		size_t stretch = __atomic_fetch_add(&recalling->next, 1, __ATOMIC_RELAXED), from = stretch * STRETCH;
+		if (from >= sifting->count)
+			return;
+		size_t count = size_min(STRETCH, sifting->count - from);
+		recalling->known[stretch] = recall_stretch(sifting, finder, sifting->items + from, count);
 	}
 }
 
-/*
- * Those that are known come first. Stretch by stretch, as long as inodes that were found together have numbers close together: then
- * all that is touched is near. Where they are strewn, all the rest at once, so that no block is read often.
- */
-static void recall_items(struct sifting *sifting)
+static void recall_some(void *ctx, unsigned worker)
 {
-	struct cache *cache = sifting->sift->cache;
-	sifting->known = 0;
-	if (!cache)
-		return;
-	cache_hold(cache);
-	for (size_t from = 0, count; from < sifting->count; from += count) {
-		uint64_t before = cache_blocks_read(cache);
-		count = size_min(STRETCH, sifting->count - from);
-		recall_range(sifting, from, count);
-		if (cache_blocks_read(cache) - before > count / STREWN) {
-			recall_range(sifting, from + count, sifting->count - from - count);
-			break;
+	struct recalling *recalling = ctx;
+	struct cache_finder *finder;
+	if (!worker) {
+		recall_stretches(recalling, recalling->sifting->finder);
+	} else if (!cache_finder_new(recalling->sifting->sift->cache, &finder)) {
+		recall_stretches(recalling, finder);
+		cache_finder_free(finder);
+	}
+}
+
+/* Brings what is known of all stretches before all the rest. */
+static void gather_known(const struct recalling *recalling, size_t stretches)
+{
+	struct sifting *sifting = recalling->sifting;
+	struct item *items = sifting->items;
+	for (size_t stretch = 0; stretch < stretches; stretch++) {
+		for (size_t i = stretch * STRETCH; i < stretch * STRETCH + recalling->known[stretch]; i++) {
+			struct item item = items[i];
+			items[i] = items[sifting->known];
+			items[sifting->known++] = item;
 		}
 	}
+}
+
+/* Those that are known come first. */
+static int recall_items(struct sifting *sifting)
+{
+	struct cache *cache = sifting->sift->cache;
+	size_t stretches = (sifting->count + STRETCH - 1) / STRETCH;
+	sifting->known = 0;
+	if (!cache)
+		return 0;
+	own_free struct recalling *recalling = calloc(1, sizeof(*recalling) + stretches * sizeof(recalling->known[0]));
+	if (!recalling)
+		return -ENOMEM;
+	recalling->sifting = sifting;
+	order_for_cache(sifting);
+	cache_hold(cache);
+	pool_run((unsigned)size_min(processors(sifting), stretches), recall_some, recalling);
+	gather_known(recalling, stretches);
 	cache_release(cache);
+	return 0;
 }
 
 /* Attributes leave no trace in mtime, so they are read again once somebody touched the file: of those few that have equals. */
@@ -844,9 +915,10 @@ static int sift_batch(struct sifting *sifting)
 	uint64_t looked = way->looked + sifting->count, settled = way->settled + (way->long_one ? bytes_at_hand(sifting) : 0);
 	int r = 0;
 	for (sifting->level = LEVEL_HEAD; !r && sifting->count && sifting->level <= LEVEL_WHOLE; sifting->level++) {
-		recall_items(sifting);
+		r = recall_items(sifting);
 		order_items(sifting);
-		r = read_all(sifting);
+		if (!r)
+			r = read_all(sifting);
 		drop_unreadable(sifting);
 		if (!r)
 			r = divide(sifting);
@@ -861,7 +933,9 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 	struct sifting sifting = { .sift = sift };
 	uint32_t cursor = 0;
 	bool more;
-	int r;
+	int r = sift->cache ? cache_finder_new(sift->cache, &sifting.finder) : 0;
+	if (r)
+		return r;
 	if (!sift->batch && sift->cache && cache_knows(sift->cache))
 		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
@@ -879,6 +953,7 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 	if (!r && sift->cache)
 		r = complete_xattrs(&sifting);
 	free(sifting.items);
+	cache_finder_free(sifting.finder);
 	sift->bytes_read += sifting.bytes_read;
 	return r;
 }

@@ -38,7 +38,7 @@ enum {
 
 enum statement {
 	BEGIN_READ, BEGIN_WRITE, COMMIT, CANCEL, SHRINK,
-	SECRET, GET, PUT, DROP, NEXT,
+	SECRET, GET, EACH, PUT, DROP, NEXT,
 	VOLUME, ADD_VOLUME, SET_VOLUME, HAS_RECORDS, OLD_VOLUME, DROP_VOLUME,
 	ADD_RUN, RUNS,
 	STATEMENTS,
@@ -52,6 +52,7 @@ static const char *const statements[STATEMENTS] = {
 	[SHRINK] = "PRAGMA incremental_vacuum",
 	[SECRET] = "SELECT key FROM secret",
 	[GET] = "SELECT data FROM blocks WHERE id = ?",
+	[EACH] = "SELECT id, data FROM blocks WHERE id >= ? ORDER BY id",
 	[PUT] = "INSERT OR REPLACE INTO blocks VALUES (?, ?)",
 	[DROP] = "DELETE FROM blocks WHERE id >= ? AND id < ?",
 	[NEXT] = "SELECT min(id) FROM blocks WHERE id >= ? AND id < ?",
@@ -428,7 +429,7 @@ static int run(sqlite3_stmt *statement)
 	return r;
 }
 
-/* Runs a statement up to its first row, which stays until the next call. -ENOENT: there is none. */
+/* Runs a statement up to its first, or next, row, which stays until the next call. -ENOENT: there is none. */
 static int first_row(struct store *store, sqlite3_stmt *statement)
 {
 	int code = sqlite3_step(statement);
@@ -498,6 +499,35 @@ int store_get(struct store *store, int64_t id, const void **ret, size_t *ret_len
 	*ret_length = (size_t)sqlite3_column_bytes(statement, 0);
 	*ret = bytes;
 	return bytes ? 0 : -EUCLEAN;
+}
+
+static int next_block(struct store *store, int64_t *ret_id)
+{
+	int r = first_row(store, store->prepared[EACH]);
+	if (!r)
+		*ret_id = sqlite3_column_int64(store->prepared[EACH], 0);
+	return r;
+}
+
+int store_first(struct store *store, int64_t from, int64_t *ret_id)
+{
+	bind(ready(store, EACH), 1, from);
+	return next_block(store, ret_id);
+}
+
+int store_after(struct store *store, int64_t *ret_id)
+{
+	assert(store->busy == store->prepared[EACH]);
+	store->busy = NULL;
+	return next_block(store, ret_id);
+}
+
+int store_bytes(struct store *store, const void **ret, size_t *ret_length)
+{
+	assert(store->busy == store->prepared[EACH]);
+	*ret = sqlite3_column_blob(store->busy, 1);
+	*ret_length = (size_t)sqlite3_column_bytes(store->busy, 1);
+	return *ret ? 0 : -EUCLEAN;
 }
 
 int store_put(struct store *store, int64_t id, const void *bytes, size_t length)

@@ -46,6 +46,10 @@ MUST_CHECK int store_end(struct store *store); /* of reading; fine when there is
 
 /* *ret is valid until the next call. -ENOENT. */
 MUST_CHECK int store_get(struct store *store, int64_t id, const void **ret, size_t *ret_length);
+/* From block to block, with no other call in between: the first from `from` on, the next one, and the bytes of the one at hand. */
+MUST_CHECK int store_first(struct store *store, int64_t from, int64_t *ret_id);
+MUST_CHECK int store_after(struct store *store, int64_t *ret_id);
+MUST_CHECK int store_bytes(struct store *store, const void **ret, size_t *ret_length);
 MUST_CHECK int store_put(struct store *store, int64_t id, const void *bytes, size_t length);
 MUST_CHECK int store_drop(struct store *store, int64_t from, int64_t to); /* [from, to) */
 /* The first block in [from, to). -ENOENT. */

@@ -53,6 +53,21 @@ int store_get(struct store *store UNUSED, int64_t id UNUSED, const void **ret UN
 	return -ENOSYS;
 }
 
+int store_first(struct store *store UNUSED, int64_t from UNUSED, int64_t *ret_id UNUSED)
+{
+	return -ENOSYS;
+}
+
+int store_after(struct store *store UNUSED, int64_t *ret_id UNUSED)
+{
+	return -ENOSYS;
+}
+
+int store_bytes(struct store *store UNUSED, const void **ret UNUSED, size_t *ret_length UNUSED)
+{
+	return -ENOSYS;
+}
+
 int store_put(struct store *store UNUSED, int64_t id UNUSED, const void *bytes UNUSED, size_t length UNUSED)
 {
 	return -ENOSYS;

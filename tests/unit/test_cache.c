@@ -10,6 +10,7 @@
 
 static struct pipeline pipeline;
 static struct cache *cache;
+static struct cache_finder *finder;
 static char db[300];
 static int64_t days_later; /* how far the clock is ahead */
 
@@ -51,12 +52,15 @@ static void open_cache(void)
 		must(!stamp_at(top, name, &stamp) && !cache_note(cache, id, &stamp));
 	}
 	must(!cache || !cache_begin(cache));
+	must(!cache || !cache_finder_new(cache, &finder));
 }
 
 static void close_cache(void)
 {
 	if (cache)
 		cache_flush(cache);
+	cache_finder_free(finder);
+	finder = NULL;
 	cache_close(cache);
 	cache = NULL;
 	pipeline_end(&pipeline);
@@ -100,7 +104,7 @@ static void put(const char *name, enum cache_part part, uint64_t n)
 static bool has(const char *name, enum cache_part part, uint64_t n)
 {
 	struct digest found, want = digest_of(n);
-	bool is = cache_find(cache, inode_of(name), part, &found);
+	bool is = cache_find(finder, inode_of(name), part, &found);
 	must(!is || !n || digest_equal(&found, &want));
 	return is;
 }
@@ -130,8 +134,8 @@ START_TEST(what_was_put_is_found)
 	uint32_t xattrs;
 	ck_assert(has("a", CACHE_HEAD, 1) && has("a", CACHE_EQUALS, 2) && has("b", CACHE_WHOLE, 3));
 	ck_assert(!has("a", CACHE_TAIL, 0) && !has("a", CACHE_WHOLE, 0) && !has("b", CACHE_HEAD, 0));
-	ck_assert(cache_find_xattrs(cache, inode_of("a"), &xattrs) && xattrs == 7);
-	ck_assert(!cache_find_xattrs(cache, inode_of("b"), &xattrs));
+	ck_assert(cache_find_xattrs(finder, inode_of("a"), &xattrs) && xattrs == 7);
+	ck_assert(!cache_find_xattrs(finder, inode_of("b"), &xattrs));
 	/* a part more does not drop the others */
 	put("a", CACHE_TAIL, 4);
 	close_cache();
@@ -203,8 +207,8 @@ START_TEST(a_touched_file_is_believed_for_a_time)
 		ck_assert(cases[i].touched <= 0 || has("touched", CACHE_HEAD, 1));
 		ck_assert(cases[i].touched >= 0 || !has("touched", CACHE_HEAD, 0));
 		ck_assert(has("quiet", CACHE_HEAD, 2));
-		ck_assert(!cache_find_xattrs(cache, inode_of("touched"), &xattrs));
-		ck_assert(cache_find_xattrs(cache, inode_of("quiet"), &xattrs));
+		ck_assert(!cache_find_xattrs(finder, inode_of("touched"), &xattrs));
+		ck_assert(cache_find_xattrs(finder, inode_of("quiet"), &xattrs));
 		close_cache();
 	}
 	/* read again: what is put replaces all that was known */
@@ -268,8 +272,8 @@ START_TEST(our_own_links_leave_it_certain)
 	close_cache();
 	days_later = 200;
 	open_cache();
-	ck_assert(has("ours", CACHE_HEAD, 1) && cache_find_xattrs(cache, inode_of("ours"), &xattrs));
-	ck_assert(!has("theirs", CACHE_HEAD, 0) && !cache_find_xattrs(cache, inode_of("theirs"), &xattrs));
+	ck_assert(has("ours", CACHE_HEAD, 1) && cache_find_xattrs(finder, inode_of("ours"), &xattrs));
+	ck_assert(!has("theirs", CACHE_HEAD, 0) && !cache_find_xattrs(finder, inode_of("theirs"), &xattrs));
 	close_cache();
 }
 END_TEST
@@ -358,6 +362,86 @@ START_TEST(what_is_gone_is_dropped)
 		ck_assert_uint_eq(stored.records, week ? FILES - 76 : FILES);
 		store_close(store);
 	}
+}
+END_TEST
+
+enum { MANY = 700 };
+
+static const char *name_of_many(size_t i)
+{
+	static char name[20];
+	snprintf(name, sizeof(name), "f%zu", i);
+	return name;
+}
+
+/* Each of every `step`th is found as it was put. */
+static void check_many(struct cache_finder *who, const struct inode_id *inodes, size_t step, bool backwards)
+{
+	for (size_t i = 0; i < MANY; i += step) {
+		size_t at = backwards ? MANY - 1 - i : i;
+		struct digest found, want = digest_of(at);
+		must(cache_find(who, inodes[at], CACHE_HEAD, &found) && digest_equal(&found, &want));
+		must(!cache_find(who, inodes[at], CACHE_TAIL, &found));
+	}
+}
+
+struct asking {
+	const struct inode_id *inodes;
+	size_t rounds; /* atomic: begun */
+};
+
+static void ask_many(void *ctx, unsigned worker)
+{
+	struct asking *asking = ctx;
+	struct cache_finder *mine;
+	must(!cache_finder_new(cache, &mine));
+	while (__atomic_fetch_add(&asking->rounds, 1, __ATOMIC_RELAXED) < 200) {
+		cache_look_ahead(mine, asking->inodes, MANY / (worker + 1));
+		check_many(mine, asking->inodes, 1 + worker, worker % 2);
+	}
+	cache_finder_free(mine);
+}
+
+/* Ahead, one by one, backwards, skipping most, by several threads, and after something was written. */
+START_TEST(it_does_not_matter_how_it_is_asked)
+{
+	static struct inode_id inodes[MANY];
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	close_cache();
+	for (size_t i = 0; i < MANY; i++) {
+		char path[40];
+		snprintf(path, sizeof(path), "tree/%s", name_of_many(i));
+		scratch_text(path, "x");
+	}
+	open_cache();
+	for (size_t i = 0; i < MANY; i++)
+		put(name_of_many(i), CACHE_HEAD, i);
+	close_cache();
+	open_cache();
+	for (size_t i = 0; i < MANY; i++)
+		inodes[i] = inode_of(name_of_many(i));
+	check_many(finder, inodes, 1, false);
+	check_many(finder, inodes, 1, true);
+	check_many(finder, inodes, MANY / 3, false);
+	struct asking asking = { .inodes = inodes };
+	cache_hold(cache);
+	pool_run(4, ask_many, &asking);
+	cache_release(cache);
+	cache_look_ahead(finder, inodes, MANY);
+	check_many(finder, inodes, 1, false);
+	for (size_t i = 0; i < MANY; i += 2)
+		put(name_of_many(i), CACHE_TAIL, i);
+	cache_forget(cache, inodes[1]);
+	cache_flush(cache);
+	for (size_t i = 0; i < MANY; i += 2)
+		must(has(name_of_many(i), CACHE_TAIL, i) && has(name_of_many(i), CACHE_HEAD, i));
+	ck_assert(!has(name_of_many(1), CACHE_HEAD, 0));
+	ck_assert_uint_eq(pipeline.told.count, 0);
+	close_cache();
 }
 END_TEST
 
@@ -470,6 +554,7 @@ int main(void)
 		our_own_links_leave_it_certain,
 		a_file_written_just_now_is_waited_for,
 		what_is_gone_is_dropped,
+		it_does_not_matter_how_it_is_asked,
 		damage_is_not_believed,
 		a_file_saved_over_while_it_is_read_is_not_taken_for_the_old_one,
 	};
