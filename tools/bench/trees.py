@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from measure import Trouble, run_checked, say
+from measure import Trouble, make_clean, run_checked, say
 
 # What each kind is for, and its size at scale 1 in GiB on a file system with blocks of 4 KiB.
 KINDS = {
@@ -65,7 +65,7 @@ def make(programs, work, kind, seed, scale):
 def copy(tree, to):
     shutil.rmtree(to, ignore_errors=True)
     run_checked(["cp", "-a", tree.path, to])
-    run_checked(["sync", "-f", to])
+    make_clean(to)
 
 
 def remove(path):
