@@ -14,13 +14,20 @@ struct seen_slot {
 struct seen_table {
 	struct seen_table *older; /* outgrown, but perhaps still read */
 	size_t room, count;       /* room: a power of two */
-	struct seen_slot slots[];
+	struct seen_slot *slots;  /* behind it, aligned to cache lines */
 };
 
-/* Where the search for it begins. Numbers of neighbours are near each other, domains are few. */
+enum { NEAR_BITS = 2, LINE = 64 /* bytes of a cache line */ };
+_Static_assert(sizeof(struct seen_slot) << NEAR_BITS == LINE, "neighbours stand in one cache line");
+
+/*
+ * Where the search for it begins. Files of one directory were mostly made together and have numbers side by side; so four neighbours
+ * stand in one cache line.
+ */
 static uint64_t hash_of(uint32_t domain, uint64_t ino)
 {
-	return mix64(ino ^ (uint64_t)domain << 48);
+	uint64_t near = ino & ((1 << NEAR_BITS) - 1);
+	return mix64(ino >> NEAR_BITS ^ (uint64_t)domain << 48) << NEAR_BITS | near;
 }
 
 /* The slot of the key, or the empty one where it would go. Returns its entry. */
@@ -48,9 +55,10 @@ static void table_put(struct seen_table *table, uint64_t ino, uint64_t entry)
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	struct seen_table *table = calloc(1, sizeof(*table) + room * sizeof(*table->slots));
+	struct seen_table *table = calloc(1, sizeof(*table) + LINE + room * sizeof(*table->slots));
 	if (!table)
 		return NULL;
+	table->slots = (struct seen_slot *)(((uintptr_t)(table + 1) + LINE - 1) / LINE * LINE);
 	table->older = old;
 	table->room = room;
 	for (size_t i = 0; old && i < old->room; i++)
