@@ -252,7 +252,6 @@ static void say_plan_error(const struct session *session)
 	text_free(&text);
 }
 
-/* Why the run did not come to its end. */
 /* Whether an event said what went wrong, and where. */
 static bool told_error(const struct session *session)
 {
@@ -262,6 +261,7 @@ static bool told_error(const struct session *session)
 	return false;
 }
 
+/* Why the run did not come to its end. */
 static void say_result(const struct session *session)
 {
 	if (session->plan_error)
