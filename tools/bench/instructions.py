@@ -10,6 +10,7 @@ SLACK times that fails. Compilers and processors differ by a few percent, a need
     tools/bench/bench instructions --update    write what is counted now
 """
 
+import collections
 import os
 import re
 import shutil
@@ -48,18 +49,44 @@ def words_for(path, linking):
     return ["-j1", *([] if linking else ["-n"]), path]
 
 
+def by_object(callgrind):
+    """Instructions of each program and library in the text that callgrind writes (valgrind's manual, Callgrind Format)."""
+    names, sums, at, called = {}, collections.Counter(), "", False
+    for line in callgrind.splitlines():
+        if found := re.match(r"ob=\((\d+)\)(?: (.*))?", line):
+            names[found.group(1)] = found.group(2) or names[found.group(1)]
+            at = names[found.group(1)]
+        elif found := re.match(r"cob=\((\d+)\) (.*)", line):
+            names[found.group(1)] = found.group(2)
+        elif line.startswith("calls="):
+            called = True  # the next line says what the callee cost
+        elif re.match(r"[+*\d-]", line):
+            sums[at] += 0 if called else int(line.split()[1])
+            called = False
+    return sums
+
+
 def count_instructions(program, words, options=(), **how):
-    """With these options of callgrind. `how` may give the program another standard error, and whatever else subprocess.run takes."""
+    """
+    With these options of callgrind. `how` may give the program another standard error, and whatever else subprocess.run takes.
+    Hashing is left out: how many instructions it takes depends on what the processor has.
+    """
     need("valgrind", "valgrind")
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out:
-        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--error-exitcode=99",
-                               "--log-file=" + out.name, *options, program, *words],
+    with tempfile.TemporaryDirectory() as place:
+        wrote, told = os.path.join(place, "callgrind"), os.path.join(place, "log")
+        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=" + wrote, "--error-exitcode=99",
+                               "--log-file=" + told, *options, program, *words],
                               **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "check": False, **how})
-        told = out.read()
-    found = re.search(r"Collected : (\d+)", told)
-    if done.returncode or not found:
-        raise Trouble(f"{program} under valgrind: exit {done.returncode}\n{told[-1000:]}\n{(done.stderr or '')[-1000:]}")
-    return int(found.group(1))
+        parts = sorted(name for name in os.listdir(place) if name.startswith("callgrind"))
+        sums = collections.Counter()
+        for part in parts:
+            with open(os.path.join(place, part), encoding="utf-8", errors="replace") as file:
+                sums += by_object(file.read())
+        with open(told, encoding="utf-8", errors="replace") as file:
+            log = file.read()
+    if done.returncode or not sums:
+        raise Trouble(f"{program} under valgrind: exit {done.returncode}\n{log[-1000:]}\n{(done.stderr or '')[-1000:]}")
+    return sum(count for name, count in sums.items() if "xxhash" not in name)
 
 
 def count_calls(program, words, **how):
