@@ -476,6 +476,7 @@ static void sort_few(struct item *items, size_t count)
 
 enum { PILES = 256 };
 
+/* Of one item at least. */
 static bool one_pile(const size_t begins[PILES + 1])
 {
 	size_t pile = 0;
