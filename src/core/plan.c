@@ -515,10 +515,19 @@ int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, siz
 
 enum access { ACCESS_UNKNOWN, ACCESS_GRANTED, ACCESS_DENIED };
 
+/* A target that goes with all its links, and may share blocks with other files. */
+struct sharer {
+	struct inode_id keeper, inode;
+	uint64_t names;
+	uint64_t shared; /* bytes */
+};
+
 struct foresight {
 	struct dlk_plan *plan;
 	struct reach reach;
 	unsigned char *access; /* enum access of each directory; NULL for root, who is refused nothing */
+	VEC(struct sharer) sharers;
+	size_t next;           /* atomic: sharers taken */
 };
 
 static bool may_write(struct foresight *foresight, struct dir_id dir)
@@ -570,21 +579,41 @@ bool plan_has_attribute_block(const struct catalog_inode *inode)
 	return inode->blocks * 512 > (inode->size + block - 1) / block * block;
 }
 
-static uint64_t shared_bytes(struct foresight *foresight, const struct catalog_inode *keeper,
-			     const struct catalog_inode *inode)
+static bool may_share(const struct dlk_plan *plan, const struct catalog_inode *inode)
 {
-	const struct catalog *catalog = &foresight->plan->catalog;
-	bool extents = catalog_domain(catalog, inode)->shares_extents, attributes = plan_has_attribute_block(inode);
+	return catalog_domain(&plan->catalog, inode)->shares_extents || plan_has_attribute_block(inode);
+}
+
+static uint64_t shared_bytes(struct reach *reach, const struct catalog_inode *keeper, const struct catalog_inode *inode)
+{
+	const struct catalog *catalog = reach->catalog;
 	uint64_t shared = 0;
 	own_fd int fd = -1, other = -1;
-	if ((!extents && !attributes) ||
-	    reach_file(&foresight->reach, (struct path_id){ inode->first_path }, true, &fd))
+	if (reach_file(reach, (struct path_id){ inode->first_path }, true, &fd))
 		return 0;
-	if (extents && extent_shared(fd, &shared))
+	if (catalog_domain(catalog, inode)->shares_extents && extent_shared(fd, &shared))
 		shared = 0;
-	if (attributes && !reach_file(&foresight->reach, (struct path_id){ keeper->first_path }, true, &other))
+	if (plan_has_attribute_block(inode) && !reach_file(reach, (struct path_id){ keeper->first_path }, true, &other))
 		shared += extent_attributes_shared(fd, other);
 	return shared;
+}
+
+enum { SHARERS_TAKE = 32 }; /* mostly of one directory */
+
+static void ask_some(void *ctx, unsigned worker)
+{
+	struct foresight *foresight = ctx;
+	const struct catalog *catalog = &foresight->plan->catalog;
+	struct reach reach;
+	size_t from;
+	(void)worker;
+	reach_init(&reach, catalog, 8);
+	while ((from = __atomic_fetch_add(&foresight->next, SHARERS_TAKE, __ATOMIC_RELAXED)) < foresight->sharers.count) {
+		size_t to = size_min(from + SHARERS_TAKE, foresight->sharers.count);
+		for (struct sharer *at = foresight->sharers.at + from; at < foresight->sharers.at + to; at++)
+			at->shared = shared_bytes(&reach, catalog_inode(catalog, at->keeper), catalog_inode(catalog, at->inode));
+	}
+	reach_free(&reach);
 }
 
 static int order_shared(const void *a, const void *b)
@@ -620,26 +649,48 @@ int plan_gather_shared(struct dlk_plan *plan)
 
 static int foresee_set(struct foresight *foresight, const struct plan_set *set)
 {
-	int r = 0;
 	struct dlk_plan *plan = foresight->plan;
-	uint64_t before = plan->tally.links_made;
-	const struct catalog_inode *keeper = catalog_inode(&plan->catalog, plan->members.at[set->first]);
+	struct inode_id keeper = plan->members.at[set->first];
+	uint64_t moved = 0;
+	int r = 0;
 	for (uint32_t i = 1; i < set->count && !r; i++) {
 		struct inode_id id = plan->members.at[set->first + i];
 		const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
-		uint64_t names = count_movable(foresight, inode);
-		bool last = names >= inode->links;
-		struct plan_shared shared = { id, last ? shared_bytes(foresight, keeper, inode) : 0 };
-		if (shared.bytes)
-			r = vec_push(&plan->shared, shared);
-		account_add(&plan->tally, &(struct account_inode){
-						  .blocks = inode->blocks,
-						  .shared = shared.bytes,
-						  .names = names,
-						  .last = last,
-					  });
+		struct account_inode account = { .blocks = inode->blocks, .names = count_movable(foresight, inode) };
+		struct sharer sharer = { .keeper = keeper, .inode = id, .names = account.names };
+		account.last = account.names >= inode->links;
+		moved += account.names;
+		if (account.last && may_share(plan, inode))
+			r = vec_push(&foresight->sharers, sharer);
+		else
+			account_add(&plan->tally, &account);
 	}
-	plan->tally.sets += plan->tally.links_made > before;
+	plan->tally.sets += moved > 0;
+	return r;
+}
+
+/* Each is opened, so several threads ask. */
+static int foresee_sharers(struct foresight *foresight)
+{
+	struct dlk_plan *plan = foresight->plan;
+	size_t turns = foresight->sharers.count / SHARERS_TAKE + 1;
+	unsigned threads = plan->options.threads ? plan->options.threads : pool_processors();
+	int r = 0;
+	if (foresight->sharers.count)
+		pool_run((unsigned)size_min(threads, turns), ask_some, foresight);
+	for (size_t i = 0; i < foresight->sharers.count && !r; i++) {
+		const struct sharer *sharer = &foresight->sharers.at[i];
+		struct plan_shared shared = { sharer->inode, sharer->shared };
+		account_add(&plan->tally, &(struct account_inode){
+						  .blocks = catalog_inode(&plan->catalog, sharer->inode)->blocks,
+						  .shared = sharer->shared,
+						  .names = sharer->names,
+						  .last = true,
+					  });
+		if (sharer->shared)
+			r = vec_push(&plan->shared, shared);
+	}
+	sort_shared(plan);
 	return r;
 }
 
@@ -655,8 +706,10 @@ int plan_foresee(struct dlk_plan *plan)
 	reach_init(&foresight.reach, &plan->catalog, size_min(64, sys_descriptors() / 2));
 	for (size_t i = 0; i < plan->sets.count && !r; i++)
 		r = foresee_set(&foresight, &plan->sets.at[i]);
-	sort_shared(plan);
 	reach_free(&foresight.reach);
+	if (!r)
+		r = foresee_sharers(&foresight);
+	vec_free(&foresight.sharers);
 	free(foresight.access);
 	return r;
 }
