@@ -29,7 +29,7 @@ enum {
 	STRETCH = 4096,      /* items ordered by inode number at once, or remembered */
 	REACH_DIRS = 64,
 	BATCH_LEAST = 128 * 1024, /* items in memory at once: as many, or */
-	BATCHES_MOST = 8,         /* so many that there are no more batches than this */
+	BATCHES_MOST = 2,         /* so many that there are no more batches than this: each goes through all directories */
 };
 
 #define DROPPED ID_NONE
