@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "../base/fail.h"
 #include "../base/pool.h"
@@ -27,7 +28,10 @@
 #include "temp.h"
 
 enum {
-	WALKERS = 16,       /* pays when cold, costs nothing when warm */
+	WALKERS = 16,       /* pays when cold */
+	WALKERS_FIRST = 4,  /* enough when warm, where each costs some tens of microseconds */
+	TICK_MS = 10,       /* how often it is looked at whether they wait */
+	WAITS = 4,          /* they do when they slept more than once for so many entries found */
 	FD_WALKER = 4,      /* descriptors a walker may need at once, besides those of frames */
 	BATCH_FOUND = 256,
 	BATCH_TEXT = 16 * 1024,
@@ -77,6 +81,14 @@ struct entry {
 	struct entry *next;
 	struct frame *parent;
 	char name[];
+};
+
+/* The walkers that run, and those that come once the first turn out to wait for the disk. */
+struct crew {
+	struct pool first, rest;
+	unsigned missing;           /* not started yet */
+	int64_t looked;             /* when it was looked at last; and what there was by then: */
+	uint64_t switches, entries;
 };
 
 /* A directory in another mount. */
@@ -715,19 +727,30 @@ static int take_batch(struct phase *phase, const struct batch *batch)
 	return r;
 }
 
-static struct batch *next_batch(struct phase *phase)
+/* Waits a tick at the most when `hurried`. False: all walkers have left, and there is no batch any more. */
+static bool next_batch(struct phase *phase, bool hurried, struct batch **ret)
 {
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TICK_MS * NS_PER_MS;
+	until.tv_sec += until.tv_nsec / NS_PER_S;
+	until.tv_nsec %= NS_PER_S;
 	pthread_mutex_lock(&phase->mutex);
-	while (!phase->full && phase->walkers)
-		pthread_cond_wait(&phase->sealed, &phase->mutex);
-	struct batch *batch = phase->full;
+	while (!phase->full && phase->walkers) {
+		if (!hurried)
+			pthread_cond_wait(&phase->sealed, &phase->mutex);
+		else if (pthread_cond_timedwait(&phase->sealed, &phase->mutex, &until))
+			break;
+	}
+	struct batch *batch = *ret = phase->full;
 	if (batch) {
 		phase->full = batch->next;
 		if (!phase->full)
 			phase->full_end = &phase->full;
 	}
+	bool more = batch || phase->walkers;
 	pthread_mutex_unlock(&phase->mutex);
-	return batch;
+	return more;
 }
 
 static void tell_how_far(const struct walk *walk)
@@ -740,11 +763,53 @@ static void tell_how_far(const struct walk *walk)
 				  });
 }
 
-static void own_batches(struct phase *phase)
+static void walker_main(void *ctx, unsigned worker)
+{
+	(void)worker;
+	walker_run(ctx);
+}
+
+/* Starts so many more. When the last is just leaving they find nothing to do. Returns how many could be started. */
+static unsigned add_walkers(struct phase *phase, struct pool *pool, unsigned count)
+{
+	pthread_mutex_lock(&phase->mutex);
+	phase->walkers += count;
+	phase->active += count;
+	pthread_mutex_unlock(&phase->mutex);
+	unsigned started = pool_begin(pool, count, walker_main, phase);
+	pthread_mutex_lock(&phase->mutex);
+	phase->walkers -= count - started;
+	phase->active -= count - started;
+	pthread_cond_broadcast(&phase->work);
+	pthread_cond_signal(&phase->sealed);
+	pthread_mutex_unlock(&phase->mutex);
+	return started;
+}
+
+/* Cold storage is latency: while walkers sleep more than they find, more of them have more in flight (order.h does so with readers). */
+static void look_at_waiting(struct phase *phase, struct crew *crew)
+{
+	int64_t now = sys->now();
+	if (!crew->missing || now - crew->looked < TICK_MS * NS_PER_MS)
+		return;
+	uint64_t switches = sys_switches(), entries = phase->walk->files + phase->walk->dirs;
+	if ((switches - crew->switches) * WAITS > entries - crew->entries) {
+		add_walkers(phase, &crew->rest, crew->missing);
+		crew->missing = 0;
+	}
+	crew->looked = now;
+	crew->switches = switches;
+	crew->entries = entries;
+}
+
+static void own_batches(struct phase *phase, struct crew *crew)
 {
 	struct batch *batch;
 	int64_t told = sys->now();
-	while ((batch = next_batch(phase))) {
+	while (next_batch(phase, crew->missing, &batch)) {
+		look_at_waiting(phase, crew);
+		if (!batch)
+			continue;
 		look_at_clock(phase);
 		int r = take_batch(phase, batch);
 		if (r)
@@ -761,31 +826,27 @@ static void own_batches(struct phase *phase)
 	}
 }
 
-static void walker_main(void *ctx, unsigned worker)
-{
-	(void)worker;
-	walker_run(ctx);
-}
-
 /* The calling thread is the owner. Threads that could not be started are done without; without any, it walks first. */
-static void phase_run(struct phase *phase)
+static void phase_run(struct phase *phase, unsigned walkers)
 {
-	unsigned wanted = phase->walkers;
-	struct pool pool;
-	unsigned started = pool_begin(&pool, wanted, walker_main, phase);
-	pthread_mutex_lock(&phase->mutex);
-	unsigned missing = wanted - (started ? started : 1);
-	phase->walkers -= missing;
-	phase->active -= missing;
-	phase->alone = !started;
-	pthread_cond_broadcast(&phase->work);
-	pthread_mutex_unlock(&phase->mutex);
-	if (!started)
+	unsigned first = phase->walk->options->threads || walkers < WALKERS_FIRST ? walkers : WALKERS_FIRST;
+	struct crew crew = {
+		.looked = sys->now(),
+		.switches = sys_switches(),
+		.entries = phase->walk->files + phase->walk->dirs,
+	};
+	unsigned started = add_walkers(phase, &crew.first, first);
+	crew.missing = started == first ? walkers - first : 0;
+	if (!started) {
+		phase->alone = true;
+		phase->walkers = phase->active = 1;
 		walker_run(phase);
-	else if (started > 1 && phase->walk->kept)
+	} else if (started > 1 && phase->walk->kept) {
 		reach_kept_expect(phase->walk->kept);
-	own_batches(phase);
-	pool_end(&pool);
+	}
+	own_batches(phase, &crew);
+	pool_end(&crew.first);
+	pool_end(&crew.rest);
 	tell_how_far(phase->walk);
 }
 
@@ -852,6 +913,16 @@ static int gather_visited(struct journey *journey, uint64_t dev, struct stamp **
 	return known ? 0 : vec_push(&journey->devs, dev);
 }
 
+/* By the clock that only goes on. */
+static void init_sealed(struct phase *phase)
+{
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&phase->sealed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
 static void phase_free(struct phase *phase)
 {
 	while (phase->spare) {
@@ -887,19 +958,19 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 		.next_id = &journey->next_id,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.work = PTHREAD_COND_INITIALIZER,
-		.sealed = PTHREAD_COND_INITIALIZER,
 		.room = PTHREAD_COND_INITIALIZER,
 		.stack = starts,
 	};
 	phase.full_end = &phase.full;
+	init_sealed(&phase);
 	struct stamp *visited = NULL;
 	phase.error = gather_visited(journey, facts->dev, &visited, &phase.visited_count);
 	phase.visited = visited;
-	phase.walkers = phase.active = walker_count(journey, &phase.max_open);
-	phase.most = phase.walkers + BATCHES;
+	unsigned walkers = walker_count(journey, &phase.max_open);
+	phase.most = walkers + BATCHES;
 	for (struct entry *e = starts; e; e = e->next)
 		phase.open++;
-	phase_run(&phase);
+	phase_run(&phase, walkers);
 
 	int r = phase.error;
 	if (phase.crossings.count)
