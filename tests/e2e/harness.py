@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -434,6 +435,7 @@ def main():
     sys.path.insert(0, HERE)
     os.environ["DEDUPE_OWN_MOUNTS"] = "1" if mount_is_ours() else "0"
     os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell runs in the background: cases press Ctrl-C
     try:
         case = Case(scratch)
         load(case_path).test(case)
