@@ -290,14 +290,19 @@ static size_t encode(const struct cache *cache, const struct volume *volume, con
 	return (size_t)(at - buffer);
 }
 
+static void clear(struct block *block, int64_t id)
+{
+	block->id = id;
+	memset(block->parts, 0, sizeof(block->parts));
+}
+
 /* Makes a block of what was stored; what is no good is an empty one. */
 static void unpack(struct cache *cache, struct block *block, const struct volume *volume, int64_t id,
 		   const unsigned char *bytes, size_t length)
 {
 	struct digest digest, stored = { 0 };
 	bool good = length >= sizeof(stored);
-	block->id = id;
-	memset(block->parts, 0, sizeof(block->parts));
+	clear(block, id);
 	if (good) {
 		memcpy(&stored, bytes, sizeof(stored));
 		bytes += sizeof(stored);
@@ -306,15 +311,9 @@ static void unpack(struct cache *cache, struct block *block, const struct volume
 		good = digest_equal(&digest, &stored) && decode(block, bytes, length);
 	}
 	if (!good) {
-		memset(block->parts, 0, sizeof(block->parts));
+		clear(block, id);
 		__atomic_store_n(&cache->damaged, true, __ATOMIC_RELAXED);
 	}
-}
-
-static void clear(struct block *block, int64_t id)
-{
-	block->id = id;
-	memset(block->parts, 0, sizeof(block->parts));
 }
 
 /* Reads a block to work on; one that is not there, or no good, is empty. */
