@@ -83,3 +83,11 @@ unsigned pool_processors(void)
 	}
 	return 1;
 }
+
+unsigned pool_size(unsigned fixed, unsigned most, size_t turns)
+{
+	unsigned processors = fixed ? fixed : pool_processors();
+	if (!fixed && processors > most)
+		processors = most;
+	return (unsigned)size_max(size_min(processors, turns), 1);
+}

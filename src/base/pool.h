@@ -28,4 +28,10 @@ void pool_end(struct pool *pool);
 /* Processors this process may use (its affinity mask), at least 1. */
 unsigned pool_processors(void);
 
+/*
+ * How many threads for work that waits for nothing: `fixed`, or if that is 0 as many as there are processors and at most `most`; never
+ * more than there are turns to take, and at least 1.
+ */
+unsigned pool_size(unsigned fixed, unsigned most, size_t turns);
+
 #endif

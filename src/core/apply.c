@@ -1043,13 +1043,11 @@ static int order_units(struct apply *apply)
 static int apply_init(struct apply *apply, struct dlk_plan *plan)
 {
 	size_t domains = plan->catalog.domains.count + 1;
-	unsigned processors = pool_processors();
 	*apply = (struct apply){
 		.plan = plan,
 		.sets = plan->sets.count,
 		.units = plan->sets.count + plan->sift.classes.count,
-		.workers = plan->options.threads ? plan->options.threads :
-			   processors < WORKERS_MOST ? processors : WORKERS_MOST,
+		.workers = pool_size(plan->options.threads, WORKERS_MOST, SIZE_MAX),
 	};
 	size_t descriptors = sys_descriptors();
 	if (apply->workers > descriptors / (8 * FD_EACH) + 1)

@@ -192,7 +192,7 @@ struct naming {
 	int error;   /* atomic */
 };
 
-enum { NAMING_TAKE = 4096 };
+enum { NAMING_TAKE = 4096, NAMERS = 16 };
 
 static void sort_some(void *ctx, unsigned worker)
 {
@@ -214,8 +214,7 @@ int plan_sort_names(struct dlk_plan *plan, const uint32_t *wanted)
 {
 	struct naming naming = { .plan = plan, .wanted = wanted };
 	size_t turns = plan->catalog.inodes.count / NAMING_TAKE + 1;
-	unsigned threads = plan->options.threads ? plan->options.threads : pool_processors();
-	pool_run((unsigned)size_min(threads, turns), sort_some, &naming);
+	pool_run(pool_size(plan->options.threads, NAMERS, turns), sort_some, &naming);
 	return naming.error;
 }
 
@@ -598,7 +597,12 @@ static uint64_t shared_bytes(struct reach *reach, const struct catalog_inode *ke
 	return shared;
 }
 
-enum { SHARERS_TAKE = 32 }; /* mostly of one directory */
+enum {
+	SHARERS_TAKE = 32, /* mostly of one directory */
+	ASKERS = 4,        /* threads at most, and */
+	ASKER_DIRS = 8,    /* directories that each keeps open: */
+	FD_ASKER = ASKER_DIRS + 4,
+};
 
 static void ask_some(void *ctx, unsigned worker)
 {
@@ -607,7 +611,7 @@ static void ask_some(void *ctx, unsigned worker)
 	struct reach reach;
 	size_t from;
 	(void)worker;
-	reach_init(&reach, catalog, 8);
+	reach_init(&reach, catalog, ASKER_DIRS);
 	while ((from = __atomic_fetch_add(&foresight->next, SHARERS_TAKE, __ATOMIC_RELAXED)) < foresight->sharers.count) {
 		size_t to = size_min(from + SHARERS_TAKE, foresight->sharers.count);
 		for (struct sharer *at = foresight->sharers.at + from; at < foresight->sharers.at + to; at++)
@@ -674,10 +678,9 @@ static int foresee_sharers(struct foresight *foresight)
 {
 	struct dlk_plan *plan = foresight->plan;
 	size_t turns = foresight->sharers.count / SHARERS_TAKE + 1;
-	unsigned threads = plan->options.threads ? plan->options.threads : pool_processors();
 	int r = 0;
 	if (foresight->sharers.count)
-		pool_run((unsigned)size_min(threads, turns), ask_some, foresight);
+		pool_run(pool_size(plan->options.threads, ASKERS, size_min(turns, sys_descriptors() / FD_ASKER)), ask_some, foresight);
 	for (size_t i = 0; i < foresight->sharers.count && !r; i++) {
 		const struct sharer *sharer = &foresight->sharers.at[i];
 		struct plan_shared shared = { sharer->inode, sharer->shared };

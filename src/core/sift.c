@@ -26,6 +26,8 @@ enum {
 	TAKE_LEAST = 16,     /* items a reader takes at once; neighbours share a directory, which each reader opens for itself */
 	TAKE_MOST = 64,      /* of many */
 	TAKE_BYTES = 1 << 20, /* of whole files */
+	SORTERS = 16,        /* threads at most */
+	FINDERS = 4,         /* the same; each reads some MiB ahead, and SQLite answers one at a time */
 	STRETCH = 4096,      /* items ordered by inode number at once, or remembered */
 	REACH_DIRS = 64,
 	BATCH_LEAST = 128 * 1024, /* items in memory at once: as many, or */
@@ -88,12 +90,6 @@ struct reader {
 static struct catalog_inode *item_inode(const struct sifting *sifting, const struct item *item)
 {
 	return catalog_inode(sifting->sift->catalog, (struct inode_id){ item->inode });
-}
-
-/* Threads for work that waits for nothing. */
-static unsigned processors(const struct sifting *sifting)
-{
-	return sifting->sift->options->threads ? sifting->sift->options->threads : pool_processors();
 }
 
 static bool small(uint64_t size)
@@ -555,7 +551,7 @@ static void sort_all(const struct sifting *sifting)
 	while (one_pile(dealt.begins) && dealt.shift > 8)
 		deal(sifting->items, sifting->count, dealt.shift -= 8, dealt.begins);
 	dealt.shift -= 8;
-	pool_run(processors(sifting), sort_piles, &dealt);
+	pool_run(pool_size(sifting->sift->options->threads, SORTERS, sifting->count / MANY), sort_piles, &dealt);
 }
 
 /* ---- levels ---- */
@@ -816,7 +812,7 @@ static int recall_items(struct sifting *sifting)
 	recalling->sifting = sifting;
 	order_for_cache(sifting);
 	cache_hold(cache);
-	pool_run((unsigned)size_min(processors(sifting), stretches), recall_some, recalling);
+	pool_run(pool_size(sifting->sift->options->threads, FINDERS, stretches), recall_some, recalling);
 	gather_known(recalling, stretches);
 	cache_release(cache);
 	return 0;

@@ -227,6 +227,18 @@ START_TEST(pool_runs_each_number_once)
 }
 END_TEST
 
+START_TEST(pool_size_is_bounded)
+{
+	unsigned processors = pool_processors();
+	ck_assert_uint_eq(pool_size(0, UINT_MAX, SIZE_MAX), processors);
+	ck_assert_uint_eq(pool_size(0, 1, SIZE_MAX), 1);
+	ck_assert_uint_eq(pool_size(0, UINT_MAX, 1), 1);
+	ck_assert_uint_eq(pool_size(0, UINT_MAX, 0), 1);
+	ck_assert_uint_eq(pool_size(200, 4, SIZE_MAX), 200);
+	ck_assert_uint_eq(pool_size(200, 4, 3), 3);
+}
+END_TEST
+
 START_TEST(pool_begin_leaves_the_caller_free)
 {
 	struct pool pool;
@@ -675,6 +687,7 @@ int main(void)
 		seq_never_moves_and_begins_zeroed,
 		own_cleans_and_steal_hands_out,
 		pool_runs_each_number_once,
+		pool_size_is_bounded,
 		pool_begin_leaves_the_caller_free,
 		pool_does_without_threads_it_cannot_start,
 		pool_processors_are_those_we_may_use,
