@@ -15,9 +15,16 @@ struct seen_table {
 	struct seen_table *older; /* outgrown, but perhaps still read */
 	size_t room, count;       /* room: a power of two */
 	struct seen_slot *slots;  /* behind it, aligned to cache lines */
+	uint64_t *marks;          /* behind them, one bit for each of MARKS keys that might be there; set before an entry is published */
 };
 
-enum { NEAR_BITS = 2, LINE = 64 /* bytes of a cache line */ };
+enum {
+	NEAR_BITS = 2,
+	LINE = 64,             /* bytes of a cache line */
+	MARKS = 8,             /* bits for a slot */
+	REGION_BITS = 9,       /* so many numbers side by side have their marks in one cache line */
+	WORD_BITS = 6,
+};
 _Static_assert(sizeof(struct seen_slot) << NEAR_BITS == LINE, "neighbours stand in one cache line");
 
 /*
@@ -28,6 +35,30 @@ static uint64_t hash_of(uint32_t domain, uint64_t ino)
 {
 	uint64_t near = ino & ((1 << NEAR_BITS) - 1);
 	return mix64(ino >> NEAR_BITS ^ (uint64_t)domain << 48) << NEAR_BITS | near;
+}
+
+/*
+ * Most files have one link, and then most questions are answered by the marks alone. A directory's files lie in few regions, so
+ * theirs stay in the nearest cache, where slots would come from memory, one by one.
+ */
+static size_t mark_of(const struct seen_table *table, uint32_t domain, uint64_t ino)
+{
+	uint64_t region = mix64(ino >> REGION_BITS ^ (uint64_t)domain << 48);
+	return (region << REGION_BITS | (ino & ((1 << REGION_BITS) - 1))) & (table->room * MARKS - 1);
+}
+
+static bool is_marked(const struct seen_table *table, uint32_t domain, uint64_t ino)
+{
+	size_t mark = mark_of(table, domain, ino);
+	uint64_t word = __atomic_load_n(&table->marks[mark >> WORD_BITS], __ATOMIC_RELAXED);
+	return word >> (mark & ((1 << WORD_BITS) - 1)) & 1;
+}
+
+/* By the owner. */
+static void set_mark(struct seen_table *table, uint32_t domain, uint64_t ino)
+{
+	size_t mark = mark_of(table, domain, ino);
+	__atomic_fetch_or(&table->marks[mark >> WORD_BITS], UINT64_C(1) << (mark & ((1 << WORD_BITS) - 1)), __ATOMIC_RELAXED);
 }
 
 /* The slot of the key, or the empty one where it would go. Returns its entry. */
@@ -47,6 +78,7 @@ static void table_put(struct seen_table *table, uint64_t ino, uint64_t entry)
 	size_t slot;
 	if (table_find(table, (uint32_t)(entry >> 32), ino, &slot))
 		return;
+	set_mark(table, (uint32_t)(entry >> 32), ino);
 	table->slots[slot].ino = ino;
 	__atomic_store_n(&table->slots[slot].entry, entry, __ATOMIC_RELEASE);
 	table->count++;
@@ -55,10 +87,11 @@ static void table_put(struct seen_table *table, uint64_t ino, uint64_t entry)
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	struct seen_table *table = calloc(1, sizeof(*table) + LINE + room * sizeof(*table->slots));
+	struct seen_table *table = calloc(1, sizeof(*table) + LINE + room * sizeof(*table->slots) + room * MARKS / 8);
 	if (!table)
 		return NULL;
 	table->slots = (struct seen_slot *)(((uintptr_t)(table + 1) + LINE - 1) / LINE * LINE);
+	table->marks = (uint64_t *)(table->slots + room);
 	table->older = old;
 	table->room = room;
 	for (size_t i = 0; old && i < old->room; i++)
@@ -84,7 +117,7 @@ bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, uint32_t 
 {
 	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);
 	size_t slot;
-	uint64_t entry = table ? table_find(table, domain, ino, &slot) : 0;
+	uint64_t entry = table && is_marked(table, domain, ino) ? table_find(table, domain, ino, &slot) : 0;
 	if (entry)
 		*ret_inode = (uint32_t)entry - 1;
 	return entry;
