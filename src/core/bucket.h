@@ -12,8 +12,9 @@
 #include "catalog.h"
 
 struct bucket {
-	uint32_t first; /* the inode it was made for */
-	uint32_t count;
+	uint64_t size;
+	uint32_t match; /* catalog_match */
+	uint32_t count; /* of inodes */
 };
 
 struct bucket_table {
@@ -21,7 +22,7 @@ struct bucket_table {
 	struct seq buckets;      /* by number, in the order in which they were met */
 	uint32_t *slots;         /* open addressing: numbers; ID_NONE is empty */
 	size_t room;             /* of slots; a power of two */
-	uint64_t files, bytes;   /* of all inodes that are not alone in their buckets: how many, and catalog_bytes */
+	uint64_t files;          /* inodes that are not alone in their buckets */
 };
 
 void bucket_init(struct bucket_table *table, struct catalog *catalog);

@@ -496,40 +496,26 @@ static void find_block(struct cache_finder *finder, const struct cache_volume *v
 		clear(&finder->block, id);
 }
 
-/* The record of an inode, if there is one of how it looks now. */
-static const struct record *find(struct cache_finder *finder, struct inode_id id, uint8_t *ret_parts)
+bool cache_find(struct cache_finder *finder, struct inode_id id, enum cache_part part, struct cache_found *ret)
 {
 	const struct cache *cache = finder->cache;
 	uint64_t ino = catalog_inode(cache->catalog, id)->ino;
 	int64_t block;
 	const struct cache_volume *volume = place(cache, id, &block);
 	if (!volume)
-		return NULL;
+		return false;
 	find_block(finder, volume, block);
 	const struct record *record = &finder->block.records[ino % SLOTS];
 	const struct mark *mark = mark_of(cache, id);
-	*ret_parts = finder->block.parts[ino % SLOTS];
-	return *ret_parts && believed(cache, record, ino, mark->version, mark->ctime) ? record : NULL;
-}
-
-bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct digest *ret)
-{
-	uint8_t parts;
-	const struct record *record = find(finder, inode, &parts);
-	bool found = record && parts & 1 << part;
-	if (found)
-		*ret = record->digests[part];
-	return found;
-}
-
-bool cache_find_xattrs(struct cache_finder *finder, struct inode_id inode, uint32_t *ret)
-{
-	uint8_t parts;
-	const struct record *record = find(finder, inode, &parts);
-	bool found = record && parts & HAS_XATTRS && record->ctime == mark_of(finder->cache, inode)->ctime;
-	if (found)
-		*ret = record->xattrs;
-	return found;
+	uint8_t parts = finder->block.parts[ino % SLOTS];
+	if (!(parts & 1 << part) || !believed(cache, record, ino, mark->version, mark->ctime))
+		return false;
+	*ret = (struct cache_found){
+		.digest = record->digests[part],
+		.xattrs = record->xattrs,
+		.has_xattrs = parts & HAS_XATTRS && record->ctime == mark->ctime,
+	};
+	return true;
 }
 
 void cache_hold(struct cache *cache)

@@ -69,11 +69,13 @@ void cache_finder_free(struct cache_finder *finder); /* NULL is fine */
 /* Reads what is known of these in one go, in the order in which it will be asked for: then nobody waits for another's reading. */
 void cache_look_ahead(struct cache_finder *finder, const struct inode_id *inodes, size_t count);
 
-/* What is remembered. */
-bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct digest *ret);
-
-/* The digest of its attributes, which change without a trace in mtime: only if nobody has touched the inode. */
-bool cache_find_xattrs(struct cache_finder *finder, struct inode_id inode, uint32_t *ret);
+/* What is remembered. Attributes change without a trace in mtime, so they are known only if nobody has touched the inode. */
+struct cache_found {
+	struct digest digest;
+	uint32_t xattrs;
+	bool has_xattrs;
+};
+bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct cache_found *ret);
 
 /*
  * Around much finding: what is found is of one moment, and SQLite need not look for another run's changes before each block, which

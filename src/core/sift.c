@@ -565,6 +565,31 @@ static void drop_unreadable(struct sifting *sifting)
 	sifting->count = kept;
 }
 
+/*
+ * Most items have met nobody else's digest: that is found out cheaper than by sorting them. A cell is one bit for the first of the
+ * digests that fall into it, and one for all others; where only one fell, it is the only one of its kind. Without memory all stay.
+ */
+static void drop_singles(struct sifting *sifting)
+{
+	enum { CELLS = 8 /* for an item */, WORD = 32 /* cells in a word */ };
+	size_t words = 1, kept = 0;
+	while (words * WORD < sifting->count * CELLS)
+		words *= 2;
+	own_free uint64_t *cells = calloc(words, sizeof(*cells));
+	for (size_t i = 0; i < sifting->count && cells; i++) {
+		uint64_t digest = sifting->items[i].digest.low, *word = &cells[digest / WORD & (words - 1)];
+		unsigned first = digest % WORD;
+		*word |= UINT64_C(1) << (*word >> first & 1 ? first + WORD : first);
+	}
+	for (size_t i = 0; i < sifting->count && cells; i++) {
+		uint64_t digest = sifting->items[i].digest.low;
+		if (cells[digest / WORD & (words - 1)] >> (digest % WORD + WORD) & 1)
+			sifting->items[kept++] = sifting->items[i];
+	}
+	if (cells)
+		sifting->count = kept;
+}
+
 static int add_class(struct sifting *sifting, const struct item *items, size_t count, bool decided)
 {
 	struct sift *sift = sifting->sift;
@@ -579,38 +604,40 @@ static int add_class(struct sifting *sifting, const struct item *items, size_t c
 	return r;
 }
 
+static void recall_xattrs(const struct cache_found *found, struct item *item)
+{
+	item->xattrs = found->has_xattrs ? found->xattrs : XATTRS_UNKNOWN;
+}
+
 /*
  * Whether one comparison of an earlier run had all of these large files, alike at both ends, so that it is known who equals whom.
  * Then their digests become what it found.
  */
 static bool were_compared(struct sifting *sifting, struct item *items, size_t count)
 {
-	struct digest found[SIFT_UNDECIDED];
+	struct cache_found found[SIFT_UNDECIDED];
 	if (sifting->level != LEVEL_TAIL || count > SIFT_UNDECIDED)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		struct inode_id inode = { items[i].inode };
-		if (!cache_find(sifting->finder, inode, CACHE_EQUALS, &found[i]) || found[i].low != found[0].low)
+		if (!cache_find(sifting->finder, inode, CACHE_EQUALS, &found[i]) ||
+		    found[i].digest.low != found[0].digest.low)
 			return false;
 	}
-	for (size_t i = 0; i < count; i++)
-		items[i].digest = found[i];
+	for (size_t i = 0; i < count; i++) {
+		items[i].digest = found[i].digest;
+		recall_xattrs(&found[i], &items[i]);
+	}
 	return true;
 }
 
 static bool whole_is_known(struct sifting *sifting, const struct item *items, size_t count)
 {
-	struct digest whole;
+	struct cache_found whole;
 	for (size_t i = 0; i < count; i++)
 		if (!cache_find(sifting->finder, (struct inode_id){ items[i].inode }, CACHE_WHOLE, &whole))
 			return false;
 	return true;
-}
-
-static void recall_xattrs(struct cache_finder *finder, struct item *item)
-{
-	if (!cache_find_xattrs(finder, (struct inode_id){ item->inode }, &item->xattrs))
-		item->xattrs = XATTRS_UNKNOWN;
 }
 
 /* Groups of equals of an earlier comparison. */
@@ -621,8 +648,6 @@ static int add_compared(struct sifting *sifting, struct item *items, size_t coun
 	for (size_t from = 0, to; from < count && !r; from = to) {
 		for (to = from + 1; to < count && digest_equal(&items[from].digest, &items[to].digest);)
 			to++;
-		for (size_t i = from; i < to; i++)
-			recall_xattrs(sifting->finder, &items[i]);
 		if (to - from > 1)
 			r = add_class(sifting, items + from, to - from, true);
 	}
@@ -648,18 +673,30 @@ static int settle(struct sifting *sifting, struct item *items, size_t count, siz
 	return 0;
 }
 
-static int divide(struct sifting *sifting)
+static int settle_runs(struct sifting *sifting)
 {
 	struct item *items = sifting->items;
 	size_t kept = 0;
 	int r = 0;
-	sort_all(sifting);
 	for (size_t from = 0, to; from < sifting->count && !r; from = to) {
 		for (to = from + 1; to < sifting->count && digest_equal(&items[from].digest, &items[to].digest);)
 			to++;
 		r = settle(sifting, items + from, to - from, &kept);
 	}
 	sifting->count = kept;
+	return r;
+}
+
+static int divide(struct sifting *sifting)
+{
+	struct cache *cache = sifting->sift->cache;
+	drop_singles(sifting);
+	sort_all(sifting);
+	if (cache)
+		cache_hold(cache);
+	int r = settle_runs(sifting);
+	if (cache)
+		cache_release(cache);
 	return r;
 }
 
@@ -719,12 +756,12 @@ static void order_for_cache(struct sifting *sifting)
 static bool recall(const struct sifting *sifting, struct cache_finder *finder, struct item *item)
 {
 	const struct catalog_inode *inode = item_inode(sifting, item);
-	struct digest digest;
-	if (!cache_find(finder, (struct inode_id){ item->inode }, (enum cache_part)sifting->level, &digest))
+	struct cache_found found;
+	if (!cache_find(finder, (struct inode_id){ item->inode }, (enum cache_part)sifting->level, &found))
 		return false;
 	if (sifting->level == LEVEL_WHOLE || small(inode->size))
-		recall_xattrs(finder, item);
-	item->digest = sifting->level == LEVEL_HEAD ? digest : digest_chain(item->digest, digest);
+		recall_xattrs(&found, item);
+	item->digest = sifting->level == LEVEL_HEAD ? found.digest : digest_chain(item->digest, found.digest);
 	if (sifting->level == LEVEL_HEAD)
 		mark_bucket(sifting, inode, &item->digest);
 	return true;
@@ -897,7 +934,20 @@ static int gather(struct sifting *sifting, const struct bucket_table *table, uin
 	return 0;
 }
 
-/* Bytes that would be read of the items at hand if all went on to the end. */
+/* Bytes that would be read if all items of all batches went on to the end. */
+static uint64_t bytes_of_all(const struct sifting *sifting, const struct bucket_table *table)
+{
+	const struct catalog *catalog = sifting->sift->catalog;
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < catalog->inodes.count; i++) {
+		const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ i });
+		if (inode->bucket != ID_NONE && worth(bucket_at(table, inode->bucket)))
+			bytes += bytes_to_read(LEVEL_WHOLE, inode);
+	}
+	return bytes;
+}
+
+/* The same of the items at hand. */
 static uint64_t bytes_at_hand(const struct sifting *sifting)
 {
 	uint64_t bytes = 0;
@@ -937,7 +987,9 @@ int sift_run(struct sift *sift, const struct bucket_table *table)
 		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
 		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
-	sifting.way = (struct way){ .files = table->files, .bytes = table->bytes, .long_one = table->files > sift->batch };
+	sifting.way = (struct way){ .files = table->files, .long_one = table->files > sift->batch };
+	if (sifting.way.long_one)
+		sifting.way.bytes = bytes_of_all(&sifting, table);
 	do {
 		r = gather(&sifting, table, &cursor);
 		more = sifting.count;

@@ -103,9 +103,18 @@ static void put(const char *name, enum cache_part part, uint64_t n)
 /* 0: nothing is remembered. */
 static bool has(const char *name, enum cache_part part, uint64_t n)
 {
-	struct digest found, want = digest_of(n);
+	struct cache_found found;
+	struct digest want = digest_of(n);
 	bool is = cache_find(finder, inode_of(name), part, &found);
-	must(!is || !n || digest_equal(&found, &want));
+	must(!is || !n || digest_equal(&found.digest, &want));
+	return is;
+}
+
+static bool has_xattrs(const char *name, enum cache_part part, uint32_t xattrs)
+{
+	struct cache_found found;
+	bool is = cache_find(finder, inode_of(name), part, &found) && found.has_xattrs;
+	must(!is || found.xattrs == xattrs);
 	return is;
 }
 
@@ -131,11 +140,10 @@ START_TEST(what_was_put_is_found)
 	cache_put_xattrs(cache, inode_of("a"), 7);
 	close_cache();
 	open_cache();
-	uint32_t xattrs;
 	ck_assert(has("a", CACHE_HEAD, 1) && has("a", CACHE_EQUALS, 2) && has("b", CACHE_WHOLE, 3));
 	ck_assert(!has("a", CACHE_TAIL, 0) && !has("a", CACHE_WHOLE, 0) && !has("b", CACHE_HEAD, 0));
-	ck_assert(cache_find_xattrs(finder, inode_of("a"), &xattrs) && xattrs == 7);
-	ck_assert(!cache_find_xattrs(finder, inode_of("b"), &xattrs));
+	ck_assert(has_xattrs("a", CACHE_HEAD, 7));
+	ck_assert(!has_xattrs("b", CACHE_WHOLE, 0));
 	/* a part more does not drop the others */
 	put("a", CACHE_TAIL, 4);
 	close_cache();
@@ -187,7 +195,6 @@ START_TEST(a_touched_file_is_believed_for_a_time)
 		int64_t days;
 		int touched, untouched; /* 1: found; -1: not; 0: either */
 	} cases[] = { { 0, 1, 1 }, { 59, 1, 1 }, { 80, 0, 1 }, { 120, -1, 1 }, { 4000, -1, 1 }, { -30, -1, 1 } };
-	uint32_t xattrs;
 	scratch_text("tree/touched", "t");
 	scratch_text("tree/quiet", "q");
 	open_cache();
@@ -207,8 +214,8 @@ START_TEST(a_touched_file_is_believed_for_a_time)
 		ck_assert(cases[i].touched <= 0 || has("touched", CACHE_HEAD, 1));
 		ck_assert(cases[i].touched >= 0 || !has("touched", CACHE_HEAD, 0));
 		ck_assert(has("quiet", CACHE_HEAD, 2));
-		ck_assert(!cache_find_xattrs(finder, inode_of("touched"), &xattrs));
-		ck_assert(cache_find_xattrs(finder, inode_of("quiet"), &xattrs));
+		ck_assert(!has_xattrs("touched", CACHE_HEAD, 0));
+		ck_assert(has_xattrs("quiet", CACHE_HEAD, 0));
 		close_cache();
 	}
 	/* read again: what is put replaces all that was known */
@@ -251,7 +258,6 @@ END_TEST
 START_TEST(our_own_links_leave_it_certain)
 {
 	struct stamp before, after;
-	uint32_t xattrs;
 	scratch_text("tree/ours", "o");
 	scratch_text("tree/theirs", "t");
 	open_cache();
@@ -272,8 +278,8 @@ START_TEST(our_own_links_leave_it_certain)
 	close_cache();
 	days_later = 200;
 	open_cache();
-	ck_assert(has("ours", CACHE_HEAD, 1) && cache_find_xattrs(finder, inode_of("ours"), &xattrs));
-	ck_assert(!has("theirs", CACHE_HEAD, 0) && !cache_find_xattrs(finder, inode_of("theirs"), &xattrs));
+	ck_assert(has("ours", CACHE_HEAD, 1) && has_xattrs("ours", CACHE_HEAD, 0));
+	ck_assert(!has("theirs", CACHE_HEAD, 0) && !has_xattrs("theirs", CACHE_HEAD, 0));
 	close_cache();
 }
 END_TEST
@@ -379,8 +385,9 @@ static void check_many(struct cache_finder *who, const struct inode_id *inodes, 
 {
 	for (size_t i = 0; i < MANY; i += step) {
 		size_t at = backwards ? MANY - 1 - i : i;
-		struct digest found, want = digest_of(at);
-		must(cache_find(who, inodes[at], CACHE_HEAD, &found) && digest_equal(&found, &want));
+		struct digest want = digest_of(at);
+		struct cache_found found;
+		must(cache_find(who, inodes[at], CACHE_HEAD, &found) && digest_equal(&found.digest, &want));
 		must(!cache_find(who, inodes[at], CACHE_TAIL, &found));
 	}
 }
