@@ -713,16 +713,13 @@ static int order_by_inode_id(const void *a, const void *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
-/* At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
+/* At LEVEL_HEAD, where they may be millions, each has its place for a digest (see gather). */
 static void order_stretch(struct sifting *sifting, struct item *items, size_t count)
 {
-	if (sifting->level != LEVEL_HEAD) {
+	if (sifting->level == LEVEL_HEAD)
+		sort_items(items, count, 56);
+	else
 		qsort_r(items, count, sizeof(*items), order_by_ino, sifting);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		items[i].digest = (struct digest){ item_inode(sifting, &items[i])->ino, 0 };
-	sort_items(items, count, 56);
 }
 
 /* Those that are to be read. */
@@ -738,14 +735,9 @@ static void order_items(struct sifting *sifting)
 
 /* ---- what is remembered ---- */
 
-/* In the order in which the cache is cheapest. At LEVEL_HEAD, where they may be millions, the digest is free to sort by. */
+/* In the order in which the cache is cheapest. */
 static void order_for_cache(struct sifting *sifting)
 {
-	for (size_t i = 0; i < sifting->count && sifting->level == LEVEL_HEAD; i++) {
-		const struct catalog_inode *inode = item_inode(sifting, &sifting->items[i]);
-		uint64_t domain = catalog_meta(sifting->sift->catalog, inode)->domain;
-		sifting->items[i].digest = (struct digest){ domain << 56 ^ inode->ino, 0 };
-	}
 	if (sifting->level == LEVEL_HEAD)
 		sort_all(sifting);
 	else
@@ -915,6 +907,12 @@ static uint32_t worth(const struct bucket *bucket)
 	return bucket->count > 1 ? bucket->count : 0;
 }
 
+/* What orders items before they have a digest: inode numbers, file system by file system. */
+static struct digest place_of(const struct catalog *catalog, const struct catalog_inode *inode)
+{
+	return (struct digest){ (uint64_t)catalog_meta(catalog, inode)->domain << 56 ^ inode->ino, 0 };
+}
+
 /* The next batch's items, in the order of the walk, which goes directory by directory. None: all buckets are through. */
 static int gather(struct sifting *sifting, const struct bucket_table *table, uint32_t *cursor)
 {
@@ -927,9 +925,10 @@ static int gather(struct sifting *sifting, const struct bucket_table *table, uin
 	if (!sifting->items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < catalog->inodes.count; i++) {
-		uint32_t bucket = catalog_inode(catalog, (struct inode_id){ i })->bucket;
+		const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ i });
+		uint32_t bucket = inode->bucket;
 		if (bucket >= from && bucket < *cursor && worth(bucket_at(table, bucket)))
-			sifting->items[sifting->count++] = (struct item){ .inode = i };
+			sifting->items[sifting->count++] = (struct item){ .inode = i, .digest = place_of(catalog, inode) };
 	}
 	return 0;
 }

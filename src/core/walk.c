@@ -3,7 +3,7 @@
  * walk.c - a stack of directories, a few walkers, and batches handed to one owner
  *
  *	walkers:  pop a directory -> open beneath its parent -> read entries -> look at files -> push subdirectories
- *	owner:    takes sealed batches -> catalog
+ *	owner:    takes sealed batches -> catalog; walks, too, while there is more to walk than the others can take
  *
  * A tree is walked one mount at a time (a phase), so that a directory seen through two mounts is always counted under the same
  * one, whatever the threads do. Entering another mount is put off to a phase of its own.
@@ -28,8 +28,10 @@
 #include "temp.h"
 
 enum {
-	WALKERS = 16,       /* pays when cold */
+	WALKERS = 16,       /* pays when cold; the owner is one of them */
 	WALKERS_FIRST = 4,  /* enough when warm, where each costs some tens of microseconds */
+	ATTEND = 64,        /* entries the owner reads before it looks after the others */
+	TELL_MS = 100,      /* how often it is told how far the walk is */
 	TICK_MS = 10,       /* how often it is looked at whether they wait */
 	WAITS = 4,          /* they do when they slept more than once for so many entries found */
 	FD_WALKER = 4,      /* descriptors a walker may need at once, besides those of frames */
@@ -83,12 +85,13 @@ struct entry {
 	char name[];
 };
 
-/* The walkers that run, and those that come once the first turn out to wait for the disk. */
+/* The owner's: the walkers that run, and those that come once the first turn out to wait for the disk. */
 struct crew {
 	struct pool first, rest;
 	unsigned missing;           /* not started yet */
 	int64_t looked;             /* when it was looked at last; and what there was by then: */
 	uint64_t switches, entries;
+	int64_t told;               /* when it was told last how far the walk is */
 };
 
 /* A directory in another mount. */
@@ -111,12 +114,13 @@ struct phase {
 	pthread_mutex_t mutex;
 	pthread_cond_t work, sealed, room;
 	struct entry *stack;
+	size_t stacked;    /* entries on it */
 	struct batch *full, **full_end, *spare;
 	size_t batches;    /* made so far */
 	size_t most;       /* never so many that walkers without work could hold them all */
-	bool alone;        /* no thread could be started: the owner walks, and only then takes the batches */
-	unsigned walkers;  /* running */
-	unsigned active;   /* not waiting for work */
+	bool owner_waits;  /* for batches or work */
+	unsigned walkers;  /* running, besides the owner */
+	unsigned active;   /* not waiting for work; the owner while it walks */
 	size_t open;       /* atomic: frames with a descriptor */
 	int error;         /* the first that ends everything */
 	bool late;         /* atomic: the time for walking is over */
@@ -125,8 +129,10 @@ struct phase {
 
 struct walker {
 	struct phase *phase;
+	struct crew *crew;  /* the owner's, who looks after it; else NULL */
+	unsigned entries;   /* read since it did */
 	struct batch *batch;
-	char *buffer; /* of getdents */
+	char *buffer;       /* of getdents */
 };
 
 static bool ended(struct phase *phase)
@@ -297,11 +303,18 @@ static int frame_reopen(struct frame *frame, int *ret_fd)
 
 /* ---- batches ---- */
 
-static struct batch *batch_get(struct phase *phase)
+static void batch_clear(struct batch *batch)
 {
+	batch->next = NULL;
+	batch->count = batch->stamps_used = batch->text_used = 0;
+}
+
+static struct batch *batch_get(struct walker *walker)
+{
+	struct phase *phase = walker->phase;
 	struct batch *batch = NULL;
 	pthread_mutex_lock(&phase->mutex);
-	while (!phase->spare && phase->batches >= phase->most && !phase->alone)
+	while (!phase->spare && phase->batches >= phase->most && !walker->crew) /* it is the owner who makes room */
 		pthread_cond_wait(&phase->room, &phase->mutex);
 	if (phase->spare) {
 		batch = phase->spare;
@@ -312,24 +325,29 @@ static struct batch *batch_get(struct phase *phase)
 	pthread_mutex_unlock(&phase->mutex);
 	if (!batch)
 		batch = malloc(sizeof(*batch));
-	if (batch) {
-		batch->next = NULL;
-		batch->count = batch->stamps_used = batch->text_used = 0;
-	}
+	if (batch)
+		batch_clear(batch);
 	return batch;
 }
 
+static void own_batch(struct phase *phase, const struct batch *batch);
+
+/* The owner takes its own at once, still warm. */
 static void batch_seal(struct walker *walker)
 {
 	struct phase *phase = walker->phase;
-	if (!walker->batch)
-		return;
-	pthread_mutex_lock(&phase->mutex);
-	*phase->full_end = walker->batch;
-	phase->full_end = &walker->batch->next;
-	pthread_cond_signal(&phase->sealed);
-	pthread_mutex_unlock(&phase->mutex);
-	walker->batch = NULL;
+	if (walker->batch && walker->crew) {
+		own_batch(phase, walker->batch);
+		batch_clear(walker->batch);
+	} else if (walker->batch) {
+		pthread_mutex_lock(&phase->mutex);
+		*phase->full_end = walker->batch;
+		phase->full_end = &walker->batch->next;
+		if (phase->owner_waits)
+			pthread_cond_signal(&phase->sealed);
+		pthread_mutex_unlock(&phase->mutex);
+		walker->batch = NULL;
+	}
 }
 
 static struct found *batch_add(struct walker *walker, enum found_kind kind, uint32_t dir, const char *name, size_t length)
@@ -338,7 +356,7 @@ static struct found *batch_add(struct walker *walker, enum found_kind kind, uint
 	    (walker->batch->count == BATCH_FOUND || walker->batch->text_used + length > BATCH_TEXT))
 		batch_seal(walker);
 	if (!walker->batch)
-		walker->batch = batch_get(walker->phase);
+		walker->batch = batch_get(walker);
 	struct batch *batch = walker->batch;
 	if (!batch) {
 		end(walker->phase, -ENOMEM);
@@ -497,10 +515,13 @@ static void push_children(struct phase *phase, struct reading *reading)
 	pthread_mutex_lock(&phase->mutex);
 	reading->last->next = phase->stack;
 	phase->stack = reading->first;
+	phase->stacked += count;
 	if (count > 1)
 		pthread_cond_broadcast(&phase->work);
 	else
 		pthread_cond_signal(&phase->work);
+	if (phase->owner_waits && phase->stacked > phase->walkers)
+		pthread_cond_signal(&phase->sealed);
 	pthread_mutex_unlock(&phase->mutex);
 }
 
@@ -514,6 +535,8 @@ static bool is_cache(int dirfd)
 	return !beneath_file(dirfd, "CACHEDIR.TAG", false, &fd) && !stamp_fd(fd, &stamp) && stamp_regular(&stamp) &&
 	       sys->pread(fd, begin, sizeof(begin), 0) == sizeof(begin) && !memcmp(begin, signature, sizeof(begin));
 }
+
+static void attend(struct walker *owner);
 
 static void read_frame(struct walker *walker, struct frame *frame)
 {
@@ -539,6 +562,8 @@ static void read_frame(struct walker *walker, struct frame *frame)
 			break;
 		}
 		found_entry(&reading, &entry);
+		if (walker->crew && ++walker->entries == ATTEND)
+			attend(walker);
 	}
 	free(reading.path);
 	push_children(phase, &reading);
@@ -631,50 +656,70 @@ static struct frame *open_entry(struct walker *walker, struct entry *entry)
 	return frame;
 }
 
+/* With the mutex held, there being one. */
+static struct entry *pop_entry(struct phase *phase)
+{
+	struct entry *entry = phase->stack;
+	phase->stack = entry->next;
+	phase->stacked--;
+	phase->active++;
+	return entry;
+}
+
+/* With the mutex held: one that may have pushed entries is through. */
+static void become_idle(struct phase *phase)
+{
+	phase->active--;
+	if (!phase->stack && !phase->active)
+		pthread_cond_broadcast(&phase->work); /* nothing left and nobody who could push: all go home */
+}
+
 static struct entry *next_entry(struct phase *phase)
 {
 	pthread_mutex_lock(&phase->mutex);
-	phase->active--;
-	while (!phase->stack && phase->active && !ended(phase))
+	become_idle(phase);
+	while (!phase->stack && phase->active)
 		pthread_cond_wait(&phase->work, &phase->mutex);
-	struct entry *entry = phase->stack;
-	if (entry) {
-		phase->stack = entry->next;
-		phase->active++;
-	} else {
-		pthread_cond_broadcast(&phase->work); /* nothing left and nobody who could push: all go home */
-	}
+	struct entry *entry = phase->stack ? pop_entry(phase) : NULL;
 	pthread_mutex_unlock(&phase->mutex);
 	return entry;
 }
 
-static void walk_entries(struct walker *walker)
+static void walk_entry(struct walker *walker, struct entry *entry)
 {
 	struct phase *phase = walker->phase;
-	struct entry *entry;
-	while ((entry = next_entry(phase))) {
-		struct frame *parent = entry->parent, *frame = NULL;
-		if (!ended(phase) && !look_at_clock(phase))
-			frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : parent;
-		if (frame) {
-			read_frame(walker, frame);
-			frame_release(phase, frame);
-		}
-		if (frame && frame != parent)
-			frame_unref(frame);
-		if (frame != parent)
-			frame_release(phase, parent);
-		frame_unref(parent);
-		free(entry);
+	struct frame *parent = entry->parent, *frame = NULL;
+	if (!ended(phase) && !look_at_clock(phase))
+		frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : parent;
+	if (frame) {
+		read_frame(walker, frame);
+		frame_release(phase, frame);
 	}
+	if (frame && frame != parent)
+		frame_unref(frame);
+	if (frame != parent)
+		frame_release(phase, parent);
+	frame_unref(parent);
+	free(entry);
 }
 
-static void walker_run(struct phase *phase)
+/* Without a buffer the phase has ended, and walking only empties the stack. */
+static void walker_begin(struct walker *walker)
 {
-	struct walker walker = { .phase = phase, .buffer = malloc(DIR_BUFFER) };
-	if (!walker.buffer)
-		end(phase, -ENOMEM);
-	walk_entries(&walker); /* without a buffer the phase has ended, and this only empties the stack */
+	walker->buffer = malloc(DIR_BUFFER);
+	if (!walker->buffer)
+		end(walker->phase, -ENOMEM);
+}
+
+static void walker_main(void *ctx, unsigned worker)
+{
+	struct phase *phase = ctx;
+	struct walker walker = { .phase = phase };
+	struct entry *entry;
+	(void)worker;
+	walker_begin(&walker);
+	while ((entry = next_entry(phase)))
+		walk_entry(&walker, entry);
 	batch_seal(&walker);
 	free(walker.buffer);
 	pthread_mutex_lock(&phase->mutex);
@@ -727,30 +772,32 @@ static int take_batch(struct phase *phase, const struct batch *batch)
 	return r;
 }
 
-/* Waits a tick at the most when `hurried`. False: all walkers have left, and there is no batch any more. */
-static bool next_batch(struct phase *phase, bool hurried, struct batch **ret)
+static void own_batch(struct phase *phase, const struct batch *batch)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * NS_PER_MS;
-	until.tv_sec += until.tv_nsec / NS_PER_S;
-	until.tv_nsec %= NS_PER_S;
+	look_at_clock(phase);
+	int r = take_batch(phase, batch);
+	if (r)
+		end(phase, r);
+}
+
+/* Takes those that are full by now. */
+static void own_batches(struct phase *phase)
+{
+	struct batch *batch, *next;
 	pthread_mutex_lock(&phase->mutex);
-	while (!phase->full && phase->walkers) {
-		if (!hurried)
-			pthread_cond_wait(&phase->sealed, &phase->mutex);
-		else if (pthread_cond_timedwait(&phase->sealed, &phase->mutex, &until))
-			break;
-	}
-	struct batch *batch = *ret = phase->full;
-	if (batch) {
-		phase->full = batch->next;
-		if (!phase->full)
-			phase->full_end = &phase->full;
-	}
-	bool more = batch || phase->walkers;
+	batch = phase->full;
+	phase->full = NULL;
+	phase->full_end = &phase->full;
 	pthread_mutex_unlock(&phase->mutex);
-	return more;
+	for (; batch; batch = next) {
+		next = batch->next;
+		own_batch(phase, batch);
+		pthread_mutex_lock(&phase->mutex);
+		batch->next = phase->spare;
+		phase->spare = batch;
+		pthread_cond_signal(&phase->room);
+		pthread_mutex_unlock(&phase->mutex);
+	}
 }
 
 static void tell_how_far(const struct walk *walk)
@@ -761,12 +808,6 @@ static void tell_how_far(const struct walk *walk)
 					  .done = walk->files,
 					  .bytes = walk->tell->tally->bytes_seen,
 				  });
-}
-
-static void walker_main(void *ctx, unsigned worker)
-{
-	(void)worker;
-	walker_run(ctx);
 }
 
 /* Starts so many more. When the last is just leaving they find nothing to do. Returns how many could be started. */
@@ -802,31 +843,67 @@ static void look_at_waiting(struct phase *phase, struct crew *crew)
 	crew->entries = entries;
 }
 
-static void own_batches(struct phase *phase, struct crew *crew)
+/* What the owner must not leave undone for long. */
+static void attend(struct walker *owner)
 {
-	struct batch *batch;
-	int64_t told = sys->now();
-	while (next_batch(phase, crew->missing, &batch)) {
-		look_at_waiting(phase, crew);
-		if (!batch)
-			continue;
-		look_at_clock(phase);
-		int r = take_batch(phase, batch);
-		if (r)
-			end(phase, r);
-		pthread_mutex_lock(&phase->mutex);
-		batch->next = phase->spare;
-		phase->spare = batch;
-		pthread_cond_signal(&phase->room);
-		pthread_mutex_unlock(&phase->mutex);
-		if (sys->now() - told > 100 * NS_PER_MS) {
-			told = sys->now();
-			tell_how_far(phase->walk);
-		}
+	struct crew *crew = owner->crew;
+	owner->entries = 0;
+	look_at_waiting(owner->phase, crew);
+	own_batches(owner->phase);
+	if (sys->now() - crew->told > TELL_MS * NS_PER_MS) {
+		crew->told = sys->now();
+		tell_how_far(owner->phase->walk);
 	}
 }
 
-/* The calling thread is the owner. Threads that could not be started are done without; without any, it walks first. */
+/*
+ * Waits, a tick at the most when `hurried`, until there are batches, or more to walk than the others take at once: then *ret is an
+ * entry, else NULL. A single large directory is left to them, so that reading it and filling the catalog go on side by side.
+ * False: all is walked, and there is no batch any more.
+ */
+static bool owner_next(struct phase *phase, bool hurried, struct entry **ret)
+{
+	struct timespec until;
+	bool timeout = false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TICK_MS * NS_PER_MS;
+	until.tv_sec += until.tv_nsec / NS_PER_S;
+	until.tv_nsec %= NS_PER_S;
+	pthread_mutex_lock(&phase->mutex);
+	phase->owner_waits = true;
+	while (!phase->full && phase->walkers && phase->stacked <= phase->walkers && !timeout) {
+		if (hurried)
+			timeout = pthread_cond_timedwait(&phase->sealed, &phase->mutex, &until);
+		else
+			pthread_cond_wait(&phase->sealed, &phase->mutex);
+	}
+	phase->owner_waits = false;
+	bool more = phase->full || phase->walkers || phase->stack;
+	*ret = !phase->full && phase->stacked > phase->walkers ? pop_entry(phase) : NULL;
+	pthread_mutex_unlock(&phase->mutex);
+	return more;
+}
+
+static void owner_run(struct phase *phase, struct crew *crew)
+{
+	struct walker owner = { .phase = phase, .crew = crew };
+	struct entry *entry;
+	walker_begin(&owner);
+	while (owner_next(phase, crew->missing, &entry)) {
+		attend(&owner);
+		if (!entry)
+			continue;
+		walk_entry(&owner, entry);
+		pthread_mutex_lock(&phase->mutex);
+		become_idle(phase);
+		pthread_mutex_unlock(&phase->mutex);
+	}
+	batch_seal(&owner);
+	free(owner.batch);
+	free(owner.buffer);
+}
+
+/* The calling thread is the owner. Threads that could not be started are done without. */
 static void phase_run(struct phase *phase, unsigned walkers)
 {
 	unsigned first = phase->walk->options->threads || walkers < WALKERS_FIRST ? walkers : WALKERS_FIRST;
@@ -835,16 +912,12 @@ static void phase_run(struct phase *phase, unsigned walkers)
 		.switches = sys_switches(),
 		.entries = phase->walk->files + phase->walk->dirs,
 	};
-	unsigned started = add_walkers(phase, &crew.first, first);
-	crew.missing = started == first ? walkers - first : 0;
-	if (!started) {
-		phase->alone = true;
-		phase->walkers = phase->active = 1;
-		walker_run(phase);
-	} else if (started > 1 && phase->walk->kept) {
+	crew.told = crew.looked;
+	unsigned started = add_walkers(phase, &crew.first, first - 1);
+	crew.missing = started == first - 1 ? walkers - first : 0;
+	if (started && phase->walk->kept)
 		reach_kept_expect(phase->walk->kept);
-	}
-	own_batches(phase, &crew);
+	owner_run(phase, &crew);
 	pool_end(&crew.first);
 	pool_end(&crew.rest);
 	tell_how_far(phase->walk);
@@ -968,8 +1041,10 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	phase.visited = visited;
 	unsigned walkers = walker_count(journey, &phase.max_open);
 	phase.most = walkers + BATCHES;
-	for (struct entry *e = starts; e; e = e->next)
+	for (struct entry *e = starts; e; e = e->next) {
 		phase.open++;
+		phase.stacked++;
+	}
 	phase_run(&phase, walkers);
 
 	int r = phase.error;
