@@ -50,6 +50,8 @@ def make(programs, work, kind, seed, scale):
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     need = KINDS[kind][1] * scale * (1 << 30)
+    if kind.startswith("tiny"):  # each has a block and an inode
+        need *= min(os.statvfs(os.path.dirname(path)).f_frsize + 256, 4352) / 4352
     if shutil.disk_usage(os.path.dirname(path)).free < need * 1.1:
         raise Trouble(f"{kind} needs {need / (1 << 30):.1f} GiB below {work}; use --scale or --dir")
     say(f"making {kind}: {describe(kind)}, seed {seed}, scale {scale:g}")
