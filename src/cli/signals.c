@@ -6,7 +6,8 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
+
+#include "../base/wait.h"
 
 static volatile int stop;
 static volatile atomic_flag no_question = ATOMIC_FLAG_INIT;
@@ -80,15 +81,8 @@ bool signals_asked_for_progress(void)
 
 void signals_wait(int ms)
 {
-	struct timespec until;
+	struct timespec until = wait_until(ms < 0 ? 0 : ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * NS_PER_MS;
-	if (until.tv_nsec >= NS_PER_S) {
-		until.tv_sec++;
-		until.tv_nsec -= NS_PER_S;
-	}
 	if (ms < 0)
 		(void)sem_wait(&bell);
 	else

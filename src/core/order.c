@@ -3,9 +3,9 @@
 #include "order.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #include "../base/pool.h"
+#include "../base/wait.h"
 #include "../sys/sys.h"
 
 enum {
@@ -86,11 +86,7 @@ static void add_readers(struct crew *crew, unsigned count)
 /* Waits a tick at the most; true while readers run. */
 static bool wait_tick(struct crew *crew)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * NS_PER_MS;
-	until.tv_sec += until.tv_nsec / NS_PER_S;
-	until.tv_nsec %= NS_PER_S;
+	struct timespec until = wait_until(TICK_MS);
 	while (crew->running)
 		if (pthread_cond_timedwait(&crew->gone, &crew->mutex, &until))
 			break;
@@ -220,11 +216,8 @@ static void read_alone(struct crew *crew)
 unsigned order_run(struct order *order)
 {
 	struct crew crew = { .order = order };
-	pthread_condattr_t monotonic;
 	pthread_mutex_init(&crew.mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&crew.gone, &monotonic);
+	wait_init(&crew.gone);
 
 	unsigned first = order->fixed ? order->fixed : order->first ? order->first : ORDER_FIRST;
 	pthread_mutex_lock(&crew.mutex);
@@ -238,7 +231,6 @@ unsigned order_run(struct order *order)
 	for (unsigned i = 0; i < crew.pool_count; i++)
 		pool_end(&crew.pools[i]);
 	pthread_cond_destroy(&crew.gone);
-	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_destroy(&crew.mutex);
 	return crew.readers;
 }

@@ -18,10 +18,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "../base/fail.h"
 #include "../base/pool.h"
+#include "../base/wait.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
 #include "reach.h"
@@ -112,7 +112,7 @@ struct phase {
 	size_t max_open;
 
 	pthread_mutex_t mutex;
-	pthread_cond_t work, sealed, room;
+	pthread_cond_t work, room, to_owner; /* entries; spare batches; the owner has something to do */
 	struct entry *stack;
 	size_t stacked;    /* entries on it */
 	struct batch *full, **full_end, *spare;
@@ -344,7 +344,7 @@ static void batch_seal(struct walker *walker)
 		*phase->full_end = walker->batch;
 		phase->full_end = &walker->batch->next;
 		if (phase->owner_waits)
-			pthread_cond_signal(&phase->sealed);
+			pthread_cond_signal(&phase->to_owner);
 		pthread_mutex_unlock(&phase->mutex);
 		walker->batch = NULL;
 	}
@@ -521,7 +521,7 @@ static void push_children(struct phase *phase, struct reading *reading)
 	else
 		pthread_cond_signal(&phase->work);
 	if (phase->owner_waits && phase->stacked > phase->walkers)
-		pthread_cond_signal(&phase->sealed);
+		pthread_cond_signal(&phase->to_owner);
 	pthread_mutex_unlock(&phase->mutex);
 }
 
@@ -724,7 +724,7 @@ static void walker_main(void *ctx, unsigned worker)
 	free(walker.buffer);
 	pthread_mutex_lock(&phase->mutex);
 	phase->walkers--;
-	pthread_cond_signal(&phase->sealed);
+	pthread_cond_signal(&phase->to_owner);
 	pthread_mutex_unlock(&phase->mutex);
 }
 
@@ -822,7 +822,7 @@ static unsigned add_walkers(struct phase *phase, struct pool *pool, unsigned cou
 	phase->walkers -= count - started;
 	phase->active -= count - started;
 	pthread_cond_broadcast(&phase->work);
-	pthread_cond_signal(&phase->sealed);
+	pthread_cond_signal(&phase->to_owner);
 	pthread_mutex_unlock(&phase->mutex);
 	return started;
 }
@@ -863,19 +863,15 @@ static void attend(struct walker *owner)
  */
 static bool owner_next(struct phase *phase, bool hurried, struct entry **ret)
 {
-	struct timespec until;
+	struct timespec until = wait_until(TICK_MS);
 	bool timeout = false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * NS_PER_MS;
-	until.tv_sec += until.tv_nsec / NS_PER_S;
-	until.tv_nsec %= NS_PER_S;
 	pthread_mutex_lock(&phase->mutex);
 	phase->owner_waits = true;
 	while (!phase->full && phase->walkers && phase->stacked <= phase->walkers && !timeout) {
 		if (hurried)
-			timeout = pthread_cond_timedwait(&phase->sealed, &phase->mutex, &until);
+			timeout = pthread_cond_timedwait(&phase->to_owner, &phase->mutex, &until);
 		else
-			pthread_cond_wait(&phase->sealed, &phase->mutex);
+			pthread_cond_wait(&phase->to_owner, &phase->mutex);
 	}
 	phase->owner_waits = false;
 	bool more = phase->full || phase->walkers || phase->stack;
@@ -986,16 +982,6 @@ static int gather_visited(struct journey *journey, uint64_t dev, struct stamp **
 	return known ? 0 : vec_push(&journey->devs, dev);
 }
 
-/* By the clock that only goes on. */
-static void init_sealed(struct phase *phase)
-{
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&phase->sealed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-}
-
 static void phase_free(struct phase *phase)
 {
 	while (phase->spare) {
@@ -1005,7 +991,7 @@ static void phase_free(struct phase *phase)
 	}
 	pthread_mutex_destroy(&phase->mutex);
 	pthread_cond_destroy(&phase->work);
-	pthread_cond_destroy(&phase->sealed);
+	pthread_cond_destroy(&phase->to_owner);
 	pthread_cond_destroy(&phase->room);
 	vec_free(&phase->crossings);
 	free((void *)phase->visited);
@@ -1035,7 +1021,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 		.stack = starts,
 	};
 	phase.full_end = &phase.full;
-	init_sealed(&phase);
+	wait_init(&phase.to_owner);
 	struct stamp *visited = NULL;
 	phase.error = gather_visited(journey, facts->dev, &visited, &phase.visited_count);
 	phase.visited = visited;
