@@ -68,7 +68,7 @@ static int no_pause(void *ctx)
 	return 0;
 }
 
-/* What was cut meanwhile is copied again as it is now. All is synced, for the copy's name must last, too; this is a rare thing. */
+/* What was cut meanwhile is copied again as it is now. */
 static int copy_synced(int from, int to, bool holes_true)
 {
 	struct stamp stamp;
@@ -78,7 +78,7 @@ static int copy_synced(int from, int to, bool holes_true)
 		if (r == 0)
 			r = remake_copy(from, to, stamp.size, holes_true, no_pause, NULL);
 	}
-	return r < 0 ? r : sys->syncfs(to);
+	return r < 0 ? r : sys->fdatasync(to);
 }
 
 /* Takes back the name we made, unless another file stands at it by now. */

@@ -1592,7 +1592,7 @@ START_TEST(swap_rescue_takes_back_only_its_own)
 	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), 0);
 	assert_text("copy", "0123456789");
 	ck_assert_int_eq(unlinkat(top, "copy", 0), 0);
-	table.syncfs = fail_sync;
+	table.fdatasync = fail_sync;
 	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), -EIO);
 	assert_missing("copy");
 	steal_name = true;
