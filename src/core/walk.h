@@ -3,8 +3,8 @@
  * walk.h - parallel, dirfd-relative walk of the roots, straight into the catalog
  *
  * Walkers read directories and look at entries; what they find travels in sealed batches to the calling thread, the only one
- * that touches the catalog. Symlinks are never followed below a root. Memory and descriptors are bounded by the tree's breadth
- * being worked on, not by its depth.
+ * that touches the catalog; it walks, too, while there is more to walk than the others can take. Symlinks are never followed
+ * below a root. Memory and descriptors are bounded by the tree's breadth being worked on, not by its depth.
  */
 #ifndef CORE_WALK_H
 #define CORE_WALK_H
