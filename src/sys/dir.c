@@ -30,6 +30,8 @@ int dir_next(struct dir *dir, struct dir_entry *ret)
 	for (;;) {
 		if (dir->at == dir->filled) {
 			ssize_t filled = sys->getdents(dir->fd, dir->buffer, DIR_BUFFER);
+			if (filled == -ENOENT) /* removed since it was opened: POSIX has readdir(3) say that this is the end */
+				return 0;
 			if (filled <= 0)
 				return (int)filled;
 			dir->filled = (size_t)filled;

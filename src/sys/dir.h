@@ -34,7 +34,10 @@ static inline struct dir dir_begin(int fd, char *buffer)
 	return (struct dir){ .fd = fd, .buffer = buffer };
 }
 
-/* 1 and an entry ("." and ".." left out), 0 at the end, or a negative errno; -EIO for a name that cannot be one. */
+/*
+ * 1 and an entry ("." and ".." left out), 0 at the end, which a directory that was removed has reached, or a negative errno; -EIO for
+ * a name that cannot be one.
+ */
 MUST_CHECK int dir_next(struct dir *dir, struct dir_entry *ret);
 
 #endif

@@ -718,6 +718,37 @@ START_TEST(torn_directory_is_told)
 }
 END_TEST
 
+/* Between opening a directory and reading it, it is removed. */
+static ssize_t late_getdents(int fd, void *buffer, size_t size)
+{
+	static bool done; /* atomic: any walker may come here */
+	struct stat status;
+	must(!fstat(fd, &status));
+	if (status.st_ino == torn_ino && !__atomic_exchange_n(&done, true, __ATOMIC_RELAXED)) {
+		must(!unlinkat(top, "d/good/f", 0));
+		must(!unlinkat(top, "d/good", AT_REMOVEDIR));
+	}
+	return sys_kernel.getdents(fd, buffer, size);
+}
+
+START_TEST(directory_removed_while_it_is_walked_is_no_error)
+{
+	struct stat status;
+	make_trouble_tree();
+	table.getdents = late_getdents;
+	must(!fstatat(top, "d/good", &status, 0));
+	torn_ino = status.st_ino;
+	sys_replace(&table);
+	walk_quietly((const char *const[]){ "d" }, 1, 2);
+	sys_replace(NULL);
+	expect("d/bad/f");
+	expect("d/g");
+	expect("d/h");
+	check_found();
+	ck_assert_int_ne(fstatat(top, "d/good", &status, 0), 0);
+}
+END_TEST
+
 /* Between reading the entry and opening it, a directory becomes a symlink to another tree. */
 static int swapping_openat2(int dirfd, const char *path, const struct open_how *how)
 {
@@ -988,6 +1019,7 @@ int main(void)
 		unreadable_directories_are_told,
 		unreadable_files_are_told,
 		torn_directory_is_told,
+		directory_removed_while_it_is_walked_is_no_error,
 		directory_swapped_for_a_symlink_is_not_entered,
 		the_owner_and_stop_end_it,
 		names_beyond_255_bytes_are_taken,
