@@ -277,6 +277,18 @@ static int drop_temp(struct leftover *l)
 }
 
 /*
+ * What was done to D between look and exchange, of which `out` came to T: 0, nothing. Another save belongs at D, and what we put there
+ * is older. A change of mode or attributes was meant for what D was, and so is the write of somebody who opened D and waits.
+ */
+static int came_between(const struct leftover *l, struct candidate *d, const struct stamp *out)
+{
+	bool asked = lease_look(&d->lease) == LEASE_BROKEN;
+	if (!stamp_same_version(out, &d->stamp) || confirm_attributes(l->confirm, d))
+		return -ESTALE;
+	return asked ? -EAGAIN : 0;
+}
+
+/*
  * D is the recorded keeper, and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
  * target with a write in it. It goes back to D when D is as it was recorded and nobody uses it; what D was must come out, and is
  * unlinked as an extra link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write,
@@ -304,14 +316,10 @@ static int exchange_back(struct leftover *l)
 		r = swap_exchange(l->dirfd, l->temp, l->name);
 	if (!r)
 		r = stamp_at(l->dirfd, l->temp, &now);
-	bool other = !r && !stamp_same_file(&now, &d->stamp), asked = !r && lease_look(&d->lease) == LEASE_BROKEN;
-	if (other || asked) {
-		/*
-		 * Another save came between look and exchange: it belongs at D, what we put there is older. Or somebody opened D
-		 * meanwhile and waits to write: they have what D was.
-		 */
+	int why = r ? 0 : came_between(l, d, &now);
+	if (why) {
 		r = swap_exchange(l->dirfd, l->temp, l->name);
-		r = r ? r : other ? -ESTALE : -EAGAIN;
+		r = r ? r : why;
 	}
 	if (!r && now.links < 2)
 		r = -ESTALE;

@@ -166,6 +166,32 @@ static void story_recover_save_save(void)
 	check_saved_again();
 }
 
+/* A change of the name's metadata at that moment: what came to have it stays at the name, and the save is kept. */
+static void do_recovery_meta(void (*act)(void *ctx), void (*check_name)(void))
+{
+	field_make(SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_save, NULL);
+	run_and_die(at_verify);
+	hooks_install();
+	hooks_add((struct moment)RECOVER_PHASE("recover-exchange", CALL_EXCHANGE, BEFORE, 1), act, NULL);
+	struct report report = run_all();
+	check_name();
+	check(readable_somewhere("saved") && report.reasons[DLK_REASON_LEFTOVER] == 1, "the save was not kept and told");
+	check_always(&report);
+	check_name();
+}
+
+static void story_recover_save_chmod(void)
+{
+	do_recovery_meta(act_chmod, check_mode);
+}
+
+static void story_recover_save_xattr(void)
+{
+	do_recovery_meta(act_setxattr, check_xattr);
+}
+
 /* A writer comes through the name at the moment a save is put back there: it has the keeper, and must not be left with it. */
 static void story_recover_save_open(void)
 {
@@ -272,6 +298,8 @@ static const struct story stories[] = {
 	{ "recovery, directory after the exchange", story_recover_dir_after, false },
 	{ "recovery, save while a save is put back", story_recover_save_save, false },
 	{ "recovery, write while a save is put back", story_recover_save_open, false },
+	{ "recovery, chmod while a save is put back", story_recover_save_chmod, false },
+	{ "recovery, setxattr while a save is put back", story_recover_save_xattr, false },
 	{ "recovery, chmod at its first lease", story_recover_chmod_lease_1, false },
 	{ "recovery, chmod at its second lease", story_recover_chmod_lease_2, false },
 	{ "recovery, directory moved since the walk", story_recover_dir_moved, false },
