@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stamp.h"
+
 static enum dir_type type_of(unsigned char d_type)
 {
 	switch (d_type) {
@@ -25,12 +27,19 @@ static bool is_dot(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
+/* Since it was opened: POSIX has readdir(3) say that this is the end. Without that, ENOENT would be something else. */
+static bool is_removed(int fd)
+{
+	struct stamp now;
+	return !stamp_fd(fd, &now) && !now.links;
+}
+
 int dir_next(struct dir *dir, struct dir_entry *ret)
 {
 	for (;;) {
 		if (dir->at == dir->filled) {
 			ssize_t filled = sys->getdents(dir->fd, dir->buffer, DIR_BUFFER);
-			if (filled == -ENOENT) /* removed since it was opened: POSIX has readdir(3) say that this is the end */
+			if (filled == -ENOENT && is_removed(dir->fd))
 				return 0;
 			if (filled <= 0)
 				return (int)filled;
