@@ -514,6 +514,7 @@ bool cache_find(struct cache_finder *finder, struct inode_id id, enum cache_part
 		.digest = record->digests[part],
 		.xattrs = record->xattrs,
 		.has_xattrs = parts & HAS_XATTRS && record->ctime == mark->ctime,
+		.compared = parts & 1 << CACHE_EQUALS,
 	};
 	return true;
 }

@@ -74,6 +74,7 @@ struct cache_found {
 	struct digest digest;
 	uint32_t xattrs;
 	bool has_xattrs;
+	bool compared; /* CACHE_EQUALS could be found, too */
 };
 bool cache_find(struct cache_finder *finder, struct inode_id inode, enum cache_part part, struct cache_found *ret);
 

@@ -53,6 +53,7 @@ struct sifting {
 	struct item *items;
 	size_t count;
 	size_t known;        /* the first so many need not be read at this level */
+	bool compared;       /* atomic: some of them were compared by an earlier run */
 	enum level level;
 	size_t take;         /* items a reader takes at once */
 	size_t reach_dirs;   /* directories a reader may keep open */
@@ -616,7 +617,7 @@ static void recall_xattrs(const struct cache_found *found, struct item *item)
 static bool were_compared(struct sifting *sifting, struct item *items, size_t count)
 {
 	struct cache_found found[SIFT_UNDECIDED];
-	if (sifting->level != LEVEL_TAIL || count > SIFT_UNDECIDED)
+	if (sifting->level != LEVEL_TAIL || !sifting->compared || count > SIFT_UNDECIDED)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		struct inode_id inode = { items[i].inode };
@@ -745,7 +746,7 @@ static void order_for_cache(struct sifting *sifting)
 }
 
 /* True when the item need not be read at this level. */
-static bool recall(const struct sifting *sifting, struct cache_finder *finder, struct item *item)
+static bool recall(struct sifting *sifting, struct cache_finder *finder, struct item *item)
 {
 	const struct catalog_inode *inode = item_inode(sifting, item);
 	struct cache_found found;
@@ -753,6 +754,8 @@ static bool recall(const struct sifting *sifting, struct cache_finder *finder, s
 		return false;
 	if (sifting->level == LEVEL_WHOLE || small(inode->size))
 		recall_xattrs(&found, item);
+	if (found.compared)
+		__atomic_store_n(&sifting->compared, true, __ATOMIC_RELAXED);
 	item->digest = sifting->level == LEVEL_HEAD ? found.digest : digest_chain(item->digest, found.digest);
 	if (sifting->level == LEVEL_HEAD)
 		mark_bucket(sifting, inode, &item->digest);
@@ -833,6 +836,7 @@ static int recall_items(struct sifting *sifting)
 	struct cache *cache = sifting->sift->cache;
 	size_t stretches = (sifting->count + STRETCH - 1) / STRETCH;
 	sifting->known = 0;
+	sifting->compared = false;
 	if (!cache)
 		return 0;
 	own_free struct recalling *recalling = calloc(1, sizeof(*recalling) + stretches * sizeof(recalling->known[0]));
