@@ -1132,8 +1132,8 @@ static int finish(struct apply *apply, int result)
 {
 	struct dlk_plan *plan = apply->plan;
 	int r = plan_gather_shared(plan);
-	if (plan->sets.count > apply->sets) /* some were made of undecided classes */
-		plan_sort(plan);
+	if (!r && plan->sets.count > apply->sets) /* some were made of undecided classes */
+		r = plan_sort(plan);
 	for (size_t i = 0; i < plan->sets.count; i++)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
 	if (plan->tally.weaker)

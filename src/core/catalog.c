@@ -331,9 +331,19 @@ static int order_siblings(const void *a, const void *b, void *catalog)
 	return strcmp(dir_name(catalog, *(const uint32_t *)a), dir_name(catalog, *(const uint32_t *)b));
 }
 
+/* Those without a parent: by root, and as they came. */
+static int order_tops(const void *a, const void *b, void *catalog)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t root_x = catalog_dir(catalog, (struct dir_id){ x })->root, root_y = catalog_dir(catalog, (struct dir_id){ y })->root;
+	if (root_x != root_y)
+		return root_x < root_y ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
 /*
  * The children of directory d come to stand at children[begins[d]] up to begins[d + 1], in order; those without a parent behind
- * all others, by id. `begins` has room for three more than there are directories, all 0.
+ * all others. `begins` has room for three more than there are directories, all 0.
  */
 static void gather_children(struct catalog *catalog, uint32_t *begins, uint32_t *children)
 {
@@ -344,9 +354,9 @@ static void gather_children(struct catalog *catalog, uint32_t *begins, uint32_t 
 		begins[d] += begins[d - 1];
 	for (uint32_t id = 0; id < count; id++)
 		children[begins[u64_min(catalog_dir(catalog, (struct dir_id){ id })->parent, count) + 1]++] = id;
-	for (uint32_t d = 0; d < count; d++)
-		if (begins[d + 1] - begins[d] > 1)
-			qsort_r(children + begins[d], begins[d + 1] - begins[d], sizeof(*children), order_siblings, catalog);
+	for (uint32_t d = 0; d <= count; d++)
+		sort(children + begins[d], begins[d + 1] - begins[d], sizeof(*children), d < count ? order_siblings : order_tops,
+		     catalog);
 }
 
 /* How many directories a tree has, in `last` for now: children come before their parents here. */
@@ -396,13 +406,13 @@ static bool lies_below(const struct catalog_dir *dir, const struct catalog_dir *
 	return dir->rank > above->rank && dir->rank <= above->last;
 }
 
-/* The name of the directory right in `above` through which `below` is reached. */
-static const char *name_toward(const struct catalog *catalog, uint32_t above, uint32_t below)
+/* The directory right in `above` through which `below` is reached. */
+static uint32_t child_toward(const struct catalog *catalog, uint32_t above, uint32_t below)
 {
 	for (;;) {
 		uint32_t parent = catalog_dir(catalog, (struct dir_id){ below })->parent;
 		if (parent == above)
-			return dir_name(catalog, below);
+			return below;
 		below = parent;
 	}
 }
@@ -414,28 +424,25 @@ int catalog_path_order(const struct catalog *catalog, struct path_id a, struct p
 	const struct catalog_dir *dir_x = catalog_dir(catalog, (struct dir_id){ x });
 	const struct catalog_dir *dir_y = catalog_dir(catalog, (struct dir_id){ y });
 	assert(catalog->ranked == catalog->dirs.count);
-	if (dir_x->root != dir_y->root)
-		return dir_x->root < dir_y->root ? -1 : 1;
 	if (x == y)
 		return strcmp(catalog_name(catalog, a), catalog_name(catalog, b));
 	if (lies_below(dir_y, dir_x))
-		return strcmp(catalog_name(catalog, a), name_toward(catalog, x, y));
+		return strcmp(catalog_name(catalog, a), dir_name(catalog, child_toward(catalog, x, y)));
 	if (lies_below(dir_x, dir_y))
-		return strcmp(name_toward(catalog, y, x), catalog_name(catalog, b));
+		return strcmp(dir_name(catalog, child_toward(catalog, y, x)), catalog_name(catalog, b));
 	return dir_x->rank < dir_y->rank ? -1 : 1;
 }
 
 /* A name with what mostly decides its place, fetched once: names of one inode lie far apart in memory. */
 struct placed_name {
-	uint32_t root, rank, last; /* of its directory */
+	uint32_t rank, last; /* of its directory */
 	struct path_id path;
 };
 
 static int order_names(const void *a, const void *b, void *catalog)
 {
 	const struct placed_name *x = a, *y = b;
-	bool apart = x->last < y->rank || y->last < x->rank;
-	if (x->root == y->root && apart)
+	if (x->last < y->rank || y->last < x->rank)
 		return x->rank < y->rank ? -1 : 1;
 	return catalog_path_order(catalog, x->path, y->path);
 }
@@ -444,7 +451,7 @@ static struct placed_name placed_name(const struct catalog *catalog, uint32_t pa
 {
 	const struct catalog_path *p = catalog_path(catalog, (struct path_id){ path });
 	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ p->dir });
-	return (struct placed_name){ dir->root, dir->rank, dir->last, { path } };
+	return (struct placed_name){ dir->rank, dir->last, { path } };
 }
 
 int catalog_sort_names(struct catalog *catalog, struct inode_id id)
@@ -466,4 +473,97 @@ int catalog_sort_names(struct catalog *catalog, struct inode_id id)
 	inode->first_path = names[0].path.v;
 	inode->sorted = true;
 	return 0;
+}
+
+/* ---- many paths at once: dealt out to their directories, there put in order by name, and woven together ---- */
+
+/* A directory that may have paths left: what lies below it comes between them. */
+struct open_dir {
+	uint32_t id;
+	uint32_t covered; /* all up to this rank lies below the child through which it was entered last */
+	size_t at, end;   /* of its paths, in `dealt` */
+};
+
+struct weaving {
+	const struct catalog *catalog;
+	const struct catalog_numbered *dealt;
+	struct catalog_numbered *out;
+	VEC(struct open_dir) open; /* each below the one before */
+};
+
+static int order_by_name(const void *a, const void *b, void *catalog)
+{
+	const struct catalog_numbered *x = a, *y = b;
+	return strcmp(catalog_name(catalog, x->path), catalog_name(catalog, y->path));
+}
+
+/* Those of the directory of rank r come to stand from begins[r] on. `begins` has room for two more than there are ranks, all 0. */
+static void deal_paths(struct catalog *catalog, const struct catalog_numbered *paths, size_t count, size_t *begins,
+		       struct catalog_numbered *dealt)
+{
+	for (size_t i = 0; i < count; i++)
+		begins[placed_name(catalog, paths[i].path.v).rank + 2]++;
+	for (size_t r = 2; r < catalog->ranked + 2; r++)
+		begins[r] += begins[r - 1];
+	for (size_t i = 0; i < count; i++)
+		dealt[begins[placed_name(catalog, paths[i].path.v).rank + 1]++] = paths[i];
+	for (size_t r = 0; r < catalog->ranked; r++)
+		sort(dealt + begins[r], begins[r + 1] - begins[r], sizeof(*dealt), order_by_name, catalog);
+}
+
+static void put_before(struct weaving *weaving, struct open_dir *open, const char *name)
+{
+	for (; open->at < open->end; open->at++) {
+		const struct catalog_numbered *path = &weaving->dealt[open->at];
+		if (name && strcmp(catalog_name(weaving->catalog, path->path), name) > 0)
+			return;
+		*weaving->out++ = *path;
+	}
+}
+
+static void put_rest(struct weaving *weaving)
+{
+	put_before(weaving, &weaving->open.at[--weaving->open.count], NULL);
+}
+
+/* In the order of ranks. */
+static int weave_dir(struct weaving *weaving, uint32_t id, size_t at, size_t end)
+{
+	const struct catalog *catalog = weaving->catalog;
+	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ id });
+	struct open_dir *above = NULL;
+	while (weaving->open.count) {
+		above = &weaving->open.at[weaving->open.count - 1];
+		if (lies_below(dir, catalog_dir(catalog, (struct dir_id){ above->id })))
+			break;
+		put_rest(weaving);
+		above = NULL;
+	}
+	if (above && above->at < above->end && dir->rank > above->covered) {
+		uint32_t child = child_toward(catalog, above->id, id);
+		put_before(weaving, above, dir_name(catalog, child));
+		above->covered = catalog_dir(catalog, (struct dir_id){ child })->last;
+	}
+	struct open_dir open = { id, dir->rank, at, end };
+	return vec_push(&weaving->open, open);
+}
+
+int catalog_sort_paths(struct catalog *catalog, struct catalog_numbered *paths, size_t count)
+{
+	own_free size_t *begins = calloc(catalog->ranked + 2, sizeof(*begins));
+	own_free struct catalog_numbered *dealt = malloc((count + 1) * sizeof(*dealt));
+	struct weaving weaving = { .catalog = catalog, .dealt = dealt, .out = paths };
+	int r = 0;
+	assert(catalog->ranked == catalog->dirs.count);
+	if (!begins || !dealt)
+		return -ENOMEM;
+	deal_paths(catalog, paths, count, begins, dealt);
+	for (size_t rank = 0; rank < catalog->ranked && !r; rank++)
+		if (begins[rank] < begins[rank + 1])
+			r = weave_dir(&weaving, catalog_path(catalog, dealt[begins[rank]].path)->dir, begins[rank],
+				      begins[rank + 1]);
+	while (weaving.open.count)
+		put_rest(&weaving);
+	vec_free(&weaving.open);
+	return r;
 }

@@ -172,6 +172,16 @@ MUST_CHECK int catalog_rank_dirs(struct catalog *catalog);
 /* Order of paths: by root, then component by component, bytewise. <0, 0, >0. */
 int catalog_path_order(const struct catalog *catalog, struct path_id a, struct path_id b);
 
+/*
+ * Brings paths into path order; the number goes with its path. In time proportional to paths and directories, where a sort by
+ * catalog_path_order would fetch two paths from anywhere in memory for each comparison. -ENOMEM: they are in no order, nor complete.
+ */
+struct catalog_numbered {
+	struct path_id path;
+	uint32_t number;
+};
+MUST_CHECK int catalog_sort_paths(struct catalog *catalog, struct catalog_numbered *paths, size_t count);
+
 /* Brings the names of an inode into path order, so that the first is the first. Of different inodes by any threads. -ENOMEM. */
 MUST_CHECK int catalog_sort_names(struct catalog *catalog, struct inode_id id);
 

@@ -381,7 +381,11 @@ static int order_placed(const void *a, const void *b, void *ctx)
 
 static int add_set(struct dlk_plan *plan, const struct inode_id *inodes, const struct placed *placed, size_t count)
 {
-	struct plan_set set = { .first = plan->members.count, .count = (uint32_t)count };
+	struct plan_set set = {
+		.first = plan->members.count,
+		.count = (uint32_t)count,
+		.path = first_path(&plan->catalog, inodes[placed->member]),
+	};
 	int r = 0;
 	for (size_t i = 0; i < count && !r; i++)
 		r = vec_push(&plan->members, inodes[placed[i].member]);
@@ -719,16 +723,19 @@ int plan_foresee(struct dlk_plan *plan)
 
 /* ---- order ---- */
 
-static int order_sets(const void *a, const void *b, void *ctx)
+int plan_sort(struct dlk_plan *plan)
 {
-	const struct plan_set *x = a, *y = b;
-	return catalog_path_order(ctx, x->path, y->path);
-}
-
-void plan_sort(struct dlk_plan *plan)
-{
-	for (size_t i = 0; i < plan->sets.count; i++)
-		plan->sets.at[i].path = first_path(&plan->catalog, plan->members.at[plan->sets.at[i].first]);
-	if (plan->sets.count)
-		qsort_r(plan->sets.at, plan->sets.count, sizeof(*plan->sets.at), order_sets, &plan->catalog);
+	size_t count = plan->sets.count;
+	own_free struct catalog_numbered *order = malloc((count + 1) * sizeof(*order));
+	own_free struct plan_set *sets = malloc((count + 1) * sizeof(*sets));
+	if (!order || !sets)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		sets[i] = plan->sets.at[i];
+		order[i] = (struct catalog_numbered){ sets[i].path, (uint32_t)i };
+	}
+	int r = catalog_sort_paths(&plan->catalog, order, count);
+	for (size_t i = 0; i < count && !r; i++)
+		plan->sets.at[i] = sets[order[i].number];
+	return r;
 }

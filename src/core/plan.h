@@ -22,7 +22,7 @@ struct plan_class;
 struct plan_set {
 	uint64_t first; /* in members: the keeper, then its targets in path order */
 	uint32_t count; /* at least 2 */
-	struct path_id path; /* the keeper's first; plan_sort notes it, and sorts by it */
+	struct path_id path; /* the keeper's first */
 };
 
 /* Bytes of a file that lie in extents, or in a block of attributes, shared with others, as before anything was replaced. */
@@ -100,8 +100,8 @@ bool plan_has_attribute_block(const struct catalog_inode *inode);
 /* Puts what was found while applying with the rest of `shared`; no thread may look it up meanwhile. -ENOMEM. */
 MUST_CHECK int plan_gather_shared(struct dlk_plan *plan);
 
-/* Brings the sets into the order of their keepers' paths. */
-void plan_sort(struct dlk_plan *plan);
+/* Brings the sets into the order of their keepers' paths. -ENOMEM. */
+MUST_CHECK int plan_sort(struct dlk_plan *plan);
 
 static inline enum dlk_fate plan_fate(const struct dlk_plan *plan, struct path_id path)
 {

@@ -813,10 +813,11 @@ static int make_sets(struct planin *in)
 	for (size_t from = 0, to; from < plan->members.count && !r; from = to) {
 		for (to = from + 1; to < plan->members.count && in->roles.at[plan->members.at[to].v].keeper;)
 			to++;
-		r = vec_push(&plan->sets, ((struct plan_set){ .first = from, .count = (uint32_t)(to - from) }));
+		struct path_id path = { catalog_inode(&plan->catalog, plan->members.at[from])->first_path };
+		struct plan_set set = { from, (uint32_t)(to - from), path };
+		r = vec_push(&plan->sets, set);
 	}
-	plan_sort(plan);
-	return r;
+	return r ? r : plan_sort(plan);
 }
 
 static int finish(struct planin *in)

@@ -166,8 +166,7 @@ static int make_sets(struct dlk_plan *plan)
 	if (!r)
 		r = add_classes(plan, class_of);
 	drop_decided(&plan->sift);
-	plan_sort(plan);
-	return r;
+	return r ? r : plan_sort(plan);
 }
 
 static int foresee(struct dlk_plan *plan)

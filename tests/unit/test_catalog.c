@@ -24,6 +24,24 @@ static void add_singles(struct forest *forest, size_t count)
 	}
 }
 
+/* All at once, from any order, as one by one. */
+static void check_sorted(struct forest *forest)
+{
+	uint32_t count = (uint32_t)forest->paths.count, order[128];
+	struct catalog_numbered paths[128];
+	must(count <= countof(order));
+	for (uint32_t i = 0; i < count; i++)
+		order[i] = i;
+	draw_shuffle(order, count);
+	for (uint32_t i = 0; i < count; i++)
+		paths[i] = (struct catalog_numbered){ { order[i] }, order[i] + 7 };
+	must(!catalog_sort_paths(&forest->catalog, paths, count));
+	for (uint32_t i = 0; i < count; i++)
+		must(paths[i].number == paths[i].path.v + 7);
+	for (uint32_t i = 1; i < count; i++)
+		must(forest_order(forest, paths[i - 1].path.v, paths[i].path.v) < 0);
+}
+
 START_TEST(order_is_that_of_component_lists)
 {
 	uint64_t unlike_joined = 0, wrong = 0;
@@ -45,6 +63,7 @@ START_TEST(order_is_that_of_component_lists)
 						 sign(strcmp(a, b)) != expected;
 			}
 		}
+		check_sorted(&forest);
 		forest_fell(&forest);
 	}
 	must(wrong == 0);
@@ -85,6 +104,12 @@ START_TEST(order_copes_with_very_deep_trees)
 		ck_assert_int_lt(catalog_path_order(&catalog, a, b), 0);
 		ck_assert_int_gt(catalog_path_order(&catalog, b, a), 0);
 	}
+	struct catalog_numbered paths[countof(order)];
+	for (uint32_t i = 0; i < countof(order); i++)
+		paths[i] = (struct catalog_numbered){ { i }, i };
+	must(!catalog_sort_paths(&catalog, paths, countof(order)));
+	for (size_t i = 0; i < countof(order); i++)
+		ck_assert_uint_eq(paths[i].path.v, order[i]);
 	char *text = catalog_path_string(&catalog, (struct path_id){ 1 });
 	ck_assert_ptr_nonnull(text);
 	must(strlen(text) == 1 + 2 * (DEPTH - 1) + 2);

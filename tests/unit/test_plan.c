@@ -252,7 +252,7 @@ static void add_class(void)
 		members[i] = (struct sift_member){ { files[order[i]].inode }, files[order[i]].xattrs };
 	must(!plan_add_class(&plan, members, file_count, &first, &count));
 	must(first == 0 && count == plan.sets.count);
-	plan_sort(&plan);
+	must(!plan_sort(&plan));
 }
 
 static void compare(const struct naive *naive)
