@@ -450,7 +450,8 @@ static int report(struct session *session)
 	int r;
 
 	issues_index(&session->issues);
-	if (wants_survey(session) && !survey_make(session->plan, &session->survey))
+	if (wants_survey(session) &&
+	    !survey_make(session->plan, options->html ? SURVEY_FINE : SURVEY_COARSE, &session->survey))
 		report.survey = &session->survey;
 	r = print(session, &report);
 	if (r) {

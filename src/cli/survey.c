@@ -295,11 +295,11 @@ static int get_place(const struct dlk_plan *plan, uint64_t dir, struct place *re
  * Goes up from the deepest: a directory that is small with all below it counts for the one above, the others get places.
  * `small` begins as zeros, one for each directory.
  */
-static int make_places(const struct dlk_plan *plan, const struct survey *survey, struct survey_sum *small,
+static int make_places(const struct dlk_plan *plan, const struct survey *survey, unsigned part, struct survey_sum *small,
 		       struct place *places, size_t *ret_count)
 {
 	struct survey_sum *below = calloc(survey->dirs.count + 1, sizeof(*below));
-	uint64_t least = u64_max(survey->all.bytes / SURVEY_PART, 1), above;
+	uint64_t least = u64_max(survey->all.bytes / part, 1), above;
 	int r = below ? 0 : -ENOMEM;
 
 	*ret_count = 0;
@@ -321,12 +321,12 @@ static int make_places(const struct dlk_plan *plan, const struct survey *survey,
 	return r;
 }
 
-static int make_folders(const struct dlk_plan *plan, struct survey *survey)
+static int make_folders(const struct dlk_plan *plan, unsigned part, struct survey *survey)
 {
 	struct survey_sum *small = calloc(survey->dirs.count + 1, sizeof(*small));
 	struct place *places = calloc(survey->dirs.count + 1, sizeof(*places));
 	size_t count = 0;
-	int r = small && places ? make_places(plan, survey, small, places, &count) : -ENOMEM;
+	int r = small && places ? make_places(plan, survey, part, small, places, &count) : -ENOMEM;
 
 	if (!r) {
 		qsort(places, count, sizeof(*places), order_places);
@@ -368,7 +368,7 @@ static int name_sets(const struct dlk_plan *plan, struct survey *survey)
 	return r < 0 ? r : 0;
 }
 
-int survey_make(const struct dlk_plan *plan, struct survey *survey)
+int survey_make(const struct dlk_plan *plan, unsigned part, struct survey *survey)
 {
 	static const struct dlk_plan_visitor visitor = { .no_paths = true, .moved_only = true, .set = begin_set, .member = add_member };
 	int r;
@@ -380,7 +380,7 @@ int survey_make(const struct dlk_plan *plan, struct survey *survey)
 		r = name_sets(plan, survey);
 	}
 	if (!r)
-		r = make_folders(plan, survey);
+		r = make_folders(plan, part, survey);
 	if (!r && survey->kinds.count)
 		qsort(survey->kinds.at, survey->kinds.count, sizeof(*survey->kinds.at), order_kinds);
 	return r;

@@ -16,7 +16,9 @@ enum {
 	SURVEY_SUFFIX = 12, /* longer ones are no kinds */
 	SURVEY_KINDS = 4096,
 	SURVEY_DEPTH = 100, /* of folders */
-	SURVEY_PART = 20000, /* folders with less than such a part of all bytes are not told apart */
+	/* folders with less than such a part of all bytes are not told apart: for a page of all, for a few that are picked */
+	SURVEY_FINE = 20000,
+	SURVEY_COARSE = 100,
 	SURVEY_SIZES = 12,  /* below 4 KiB, 16 KiB, ... 4 GiB; and more */
 	SURVEY_AGES = 8,    /* below a day, a week, 30 days, 90 days, 1, 2 and 5 years; and more */
 };
@@ -61,8 +63,8 @@ struct survey {
 	int64_t now_ns;              /* since the epoch */
 };
 
-/* -ENOMEM. Free it whatever was returned. */
-MUST_CHECK int survey_make(const struct dlk_plan *plan, struct survey *survey);
+/* `part`: SURVEY_FINE or SURVEY_COARSE. -ENOMEM. Free it whatever was returned. */
+MUST_CHECK int survey_make(const struct dlk_plan *plan, unsigned part, struct survey *survey);
 void survey_free(struct survey *survey);
 
 /*
