@@ -31,7 +31,7 @@ int vec_grow(void **at, size_t *room, size_t count, size_t size)
 	return 0;
 }
 
-int seq_resize(struct seq *seq, size_t count)
+int seq_grow(struct seq *seq, size_t count)
 {
 	size_t segments = count / SEQ_SEGMENT + (count % SEQ_SEGMENT != 0);
 	int r = vec_grow((void **)&seq->segments, &seq->segment_room, segments, sizeof(*seq->segments));
@@ -43,8 +43,6 @@ int seq_resize(struct seq *seq, size_t count)
 			return -ENOMEM;
 		seq->segments[seq->segment_count++] = segment;
 	}
-	if (seq->count < count)
-		seq->count = count;
 	return 0;
 }
 

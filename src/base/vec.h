@@ -28,7 +28,8 @@
 /* Makes room for `count` elements of `size` in all. Internal: use vec_reserve. */
 MUST_CHECK int vec_grow(void **at, size_t *room, size_t count, size_t size);
 
-#define vec_reserve(v, n) vec_grow((void **)&(v)->at, &(v)->room, (n), sizeof(*(v)->at))
+/* `n` is evaluated twice. Mostly there is room, and no call. */
+#define vec_reserve(v, n) ((n) <= (v)->room ? 0 : vec_grow((void **)&(v)->at, &(v)->room, (n), sizeof(*(v)->at)))
 #define vec_push(v, value)                                                                 \
 	(vec_reserve((v), (v)->count + 1) ? -ENOMEM : ((v)->at[(v)->count++] = (value), 0))
 #define vec_free(v) (free((v)->at), (v)->at = NULL, (v)->count = (v)->room = 0)
@@ -48,8 +49,17 @@ static inline void seq_init(struct seq *seq, size_t element_size)
 	*seq = (struct seq){ .size = element_size };
 }
 
+/* Makes room for `count` elements in all. Internal: use seq_resize. */
+MUST_CHECK int seq_grow(struct seq *seq, size_t count);
+
 /* Makes count at least `count`; new elements are zeroed. -ENOMEM. */
-MUST_CHECK int seq_resize(struct seq *seq, size_t count);
+MUST_CHECK static inline int seq_resize(struct seq *seq, size_t count)
+{
+	int r = count <= seq->segment_count * SEQ_SEGMENT ? 0 : seq_grow(seq, count);
+	if (!r && seq->count < count)
+		seq->count = count;
+	return r;
+}
 
 static inline void *seq_at(const struct seq *seq, size_t index)
 {
