@@ -70,6 +70,14 @@ enum { STORED_MOST = sizeof(struct digest) + SLOTS * (sizeof(struct stored) + CA
 
 enum deed { PUT_XATTRS = CACHE_PARTS, MOVE_CTIME, FORGET };
 
+/* A stored block that is good, as it lies in somebody's memory: mostly few of its records are asked for. */
+struct view {
+	int64_t id; /* -1: none */
+	const unsigned char *bytes;
+	uint16_t at[SLOTS]; /* where each record begins; 0: there is none */
+};
+_Static_assert(STORED_MOST <= UINT16_MAX, "offsets fit");
+
 /* What is to be done to a record: a part put, or a deed. */
 struct note {
 	uint64_t ino;
@@ -129,7 +137,7 @@ struct fetched {
 
 struct cache_finder {
 	struct cache *cache;
-	struct block block;
+	struct view view; /* of bytes below */
 	unsigned state; /* of the cache when all this was read */
 	VEC(struct fetched) ahead;
 	size_t next;    /* of those ahead, the first that may be asked for */
@@ -235,31 +243,50 @@ static struct digest block_digest(const struct cache *cache, const struct volume
 	return digest_chain(place, content);
 }
 
-static bool decode(struct block *block, const unsigned char *at, size_t length)
+/* Bytes of a record's digests before that of `part`. */
+static size_t digests_before(uint8_t parts, unsigned part)
 {
-	const unsigned char *end = at + length;
-	while (at < end) {
+	static const uint8_t ones[1 << CACHE_PARTS] = { 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4 };
+	return ones[parts & ((1u << part) - 1)] * sizeof(struct digest);
+}
+
+/* Notes where records begin. False: these are no records. */
+static bool index_records(struct view *view, size_t length)
+{
+	for (size_t at = sizeof(struct digest), next; at < length; at = next) {
 		struct stored stored;
-		if ((size_t)(end - at) < sizeof(stored))
+		if (length - at < sizeof(stored))
 			return false;
-		memcpy(&stored, at, sizeof(stored));
-		at += sizeof(stored);
-		if (stored.slot >= SLOTS)
+		memcpy(&stored, view->bytes + at, sizeof(stored));
+		next = at + sizeof(stored) + digests_before(stored.parts, CACHE_PARTS);
+		if (stored.slot >= SLOTS || next > length)
 			return false;
-		struct record *record = &block->records[stored.slot];
-		block->parts[stored.slot] = stored.parts;
-		*record = (struct record){ .version = stored.version, .ctime = stored.ctime, .xattrs = stored.xattrs,
-					   .day = stored.day, .roots = stored.roots };
-		for (int part = 0; part < CACHE_PARTS; part++) {
-			if (!(stored.parts & 1 << part))
-				continue;
-			if ((size_t)(end - at) < sizeof(record->digests[part]))
-				return false;
-			memcpy(&record->digests[part], at, sizeof(record->digests[part]));
-			at += sizeof(record->digests[part]);
-		}
+		view->at[stored.slot] = (uint16_t)at;
 	}
 	return true;
+}
+
+/* A record of a view, but for its digests. Returns which parts there are. */
+static uint8_t view_record(const struct view *view, unsigned slot, struct record *ret)
+{
+	struct stored stored;
+	if (!view->at[slot])
+		return 0;
+	memcpy(&stored, view->bytes + view->at[slot], sizeof(stored));
+	ret->version = stored.version;
+	ret->ctime = stored.ctime;
+	ret->xattrs = stored.xattrs;
+	ret->day = stored.day;
+	ret->roots = stored.roots;
+	return stored.parts;
+}
+
+/* Of a part that is there. */
+static struct digest view_digest(const struct view *view, unsigned slot, uint8_t parts, unsigned part)
+{
+	struct digest digest;
+	memcpy(&digest, view->bytes + view->at[slot] + sizeof(struct stored) + digests_before(parts, part), sizeof(digest));
+	return digest;
 }
 
 static void *append(unsigned char *at, const void *bytes, size_t length)
@@ -290,42 +317,55 @@ static size_t encode(const struct cache *cache, const struct volume *volume, con
 	return (size_t)(at - buffer);
 }
 
-static void clear(struct block *block, int64_t id)
+static void view_nothing(struct view *view, int64_t id)
 {
-	block->id = id;
-	memset(block->parts, 0, sizeof(block->parts));
+	view->id = id;
+	memset(view->at, 0, sizeof(view->at));
 }
 
-/* Makes a block of what was stored; what is no good is an empty one. */
-static void unpack(struct cache *cache, struct block *block, const struct volume *volume, int64_t id,
-		   const unsigned char *bytes, size_t length)
+/* Makes a view of what was stored; of what is no good, an empty one. */
+static void view_make(struct cache *cache, struct view *view, const struct volume *volume, int64_t id,
+		      const unsigned char *bytes, size_t length)
 {
-	struct digest digest, stored = { 0 };
-	bool good = length >= sizeof(stored);
-	clear(block, id);
+	struct digest digest, stored;
+	bool good = length >= sizeof(stored) && length <= STORED_MOST;
+	view_nothing(view, id);
+	view->bytes = bytes;
 	if (good) {
 		memcpy(&stored, bytes, sizeof(stored));
-		bytes += sizeof(stored);
-		length -= sizeof(stored);
-		digest = block_digest(cache, volume, id, bytes, length);
-		good = digest_equal(&digest, &stored) && decode(block, bytes, length);
+		digest = block_digest(cache, volume, id, bytes + sizeof(stored), length - sizeof(stored));
+		good = digest_equal(&digest, &stored) && index_records(view, length);
 	}
 	if (!good) {
-		clear(block, id);
+		view_nothing(view, id);
 		__atomic_store_n(&cache->damaged, true, __ATOMIC_RELAXED);
+	}
+}
+
+/* Makes a block to work on. */
+static void unpack(struct block *block, const struct view *view)
+{
+	block->id = view->id;
+	for (unsigned slot = 0; slot < SLOTS; slot++) {
+		struct record *record = &block->records[slot];
+		uint8_t parts = block->parts[slot] = view_record(view, slot, record);
+		for (unsigned part = 0; part < CACHE_PARTS; part++)
+			record->digests[part] = parts & 1 << part ? view_digest(view, slot, parts, part) : (struct digest){ 0 };
 	}
 }
 
 /* Reads a block to work on; one that is not there, or no good, is empty. */
 static int load(struct cache *cache, struct block *block, const struct volume *volume, int64_t id)
 {
+	struct view view;
 	const void *bytes;
 	size_t length;
 	int r = store_get(cache->store, id, &bytes, &length);
 	if (!r)
-		unpack(cache, block, volume, id, bytes, length);
-	else if (r == -ENOENT)
-		clear(block, id);
+		view_make(cache, &view, volume, id, bytes, length);
+	else
+		view_nothing(&view, id);
+	unpack(block, &view);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -371,7 +411,7 @@ int cache_finder_new(struct cache *cache, struct cache_finder **ret)
 	if (!finder)
 		return -ENOMEM;
 	finder->cache = cache;
-	finder->block.id = -1;
+	finder->view.id = -1;
 	*ret = finder;
 	return 0;
 }
@@ -388,7 +428,7 @@ void cache_finder_free(struct cache_finder *finder)
 static void forget_ahead(struct cache_finder *finder)
 {
 	finder->state = __atomic_load_n(&finder->cache->state, __ATOMIC_ACQUIRE);
-	finder->block.id = -1;
+	finder->view.id = -1;
 	finder->ahead.count = finder->bytes.count = finder->next = 0;
 }
 
@@ -474,13 +514,13 @@ static const struct fetched *find_ahead(struct cache_finder *finder, int64_t id)
 	return NULL;
 }
 
-/* Makes the block the one at hand. Without memory it is empty: a file is read again. */
+/* Makes the block the one in view. Without memory it is empty: a file is read again. */
 static void find_block(struct cache_finder *finder, const struct cache_volume *volume, int64_t id)
 {
 	bool fresh = finder->state == __atomic_load_n(&finder->cache->state, __ATOMIC_ACQUIRE);
 	const struct fetched *fetched = NULL;
 	struct cursor cursor = { 0 };
-	if (fresh && finder->block.id == id)
+	if (fresh && finder->view.id == id)
 		return;
 	if (fresh)
 		fetched = find_ahead(finder, id);
@@ -491,9 +531,9 @@ static void find_block(struct cache_finder *finder, const struct cache_volume *v
 		pthread_mutex_unlock(&finder->cache->mutex);
 	}
 	if (fetched && fetched->length)
-		unpack(finder->cache, &finder->block, &volume->id, id, finder->bytes.at + fetched->at, fetched->length);
+		view_make(finder->cache, &finder->view, &volume->id, id, finder->bytes.at + fetched->at, fetched->length);
 	else
-		clear(&finder->block, id);
+		view_nothing(&finder->view, id);
 }
 
 bool cache_find(struct cache_finder *finder, struct inode_id id, enum cache_part part, struct cache_found *ret)
@@ -505,15 +545,15 @@ bool cache_find(struct cache_finder *finder, struct inode_id id, enum cache_part
 	if (!volume)
 		return false;
 	find_block(finder, volume, block);
-	const struct record *record = &finder->block.records[ino % SLOTS];
 	const struct mark *mark = mark_of(cache, id);
-	uint8_t parts = finder->block.parts[ino % SLOTS];
-	if (!(parts & 1 << part) || !believed(cache, record, ino, mark->version, mark->ctime))
+	struct record record;
+	uint8_t parts = view_record(&finder->view, ino % SLOTS, &record);
+	if (!(parts & 1 << part) || !believed(cache, &record, ino, mark->version, mark->ctime))
 		return false;
 	*ret = (struct cache_found){
-		.digest = record->digests[part],
-		.xattrs = record->xattrs,
-		.has_xattrs = parts & HAS_XATTRS && record->ctime == mark->ctime,
+		.digest = view_digest(&finder->view, ino % SLOTS, parts, part),
+		.xattrs = record.xattrs,
+		.has_xattrs = parts & HAS_XATTRS && record.ctime == mark->ctime,
 		.compared = parts & 1 << CACHE_EQUALS,
 	};
 	return true;
