@@ -24,6 +24,7 @@ enum {
 	MARKS = 8,             /* bits for a slot */
 	REGION_BITS = 9,       /* so many numbers side by side have their marks in one cache line */
 	WORD_BITS = 6,
+	PAGE = 4096,           /* bytes, at least */
 };
 _Static_assert(sizeof(struct seen_slot) << NEAR_BITS == LINE, "neighbours stand in one cache line");
 
@@ -84,10 +85,22 @@ static void table_put(struct seen_table *table, uint64_t ino, uint64_t entry)
 	table->count++;
 }
 
+/*
+ * Zeros that have memory of their own. A page that is read before it is written to is one that all share; the first write has it
+ * replaced, and every processor at work told to forget it, in the middle of what it does.
+ */
+static void *zeros(size_t size)
+{
+	volatile char *at = calloc(1, size);
+	for (size_t i = 0; at && i < size; i += PAGE)
+		at[i] = 0;
+	return (void *)at;
+}
+
 static struct seen_table *grown(struct seen_table *old)
 {
 	size_t room = old ? old->room * 2 : 1024;
-	struct seen_table *table = calloc(1, sizeof(*table) + LINE + room * sizeof(*table->slots) + room * MARKS / 8);
+	struct seen_table *table = zeros(sizeof(*table) + LINE + room * sizeof(*table->slots) + room * MARKS / 8);
 	if (!table)
 		return NULL;
 	table->slots = (struct seen_slot *)(((uintptr_t)(table + 1) + LINE - 1) / LINE * LINE);
