@@ -539,6 +539,18 @@ static void sort_piles(void *ctx, unsigned worker)
 		sort_items(dealt->items + dealt->begins[pile], dealt->begins[pile + 1] - dealt->begins[pile], dealt->shift);
 }
 
+/* By which byte to sort first: the foremost in which any two differ. Not the last, by which nobody sorts further. */
+static unsigned first_difference(const struct item *items, size_t count)
+{
+	uint64_t differ = 0;
+	unsigned shift = 56;
+	for (size_t i = 0; i < count; i++)
+		differ |= items[i].digest.low ^ items[0].digest.low;
+	while (shift > 8 && !(differ >> shift))
+		shift -= 8;
+	return shift;
+}
+
 /* All that are at hand, many by several threads. Inode numbers begin alike, digests do not. */
 static void sort_all(const struct sifting *sifting)
 {
@@ -549,8 +561,10 @@ static void sort_all(const struct sifting *sifting)
 		return;
 	}
 	deal(sifting->items, sifting->count, dealt.shift, dealt.begins);
-	while (one_pile(dealt.begins) && dealt.shift > 8)
-		deal(sifting->items, sifting->count, dealt.shift -= 8, dealt.begins);
+	if (one_pile(dealt.begins)) {
+		dealt.shift = first_difference(sifting->items, sifting->count);
+		deal(sifting->items, sifting->count, dealt.shift, dealt.begins);
+	}
 	dealt.shift -= 8;
 	pool_run(pool_size(sifting->sift->options->threads, SORTERS, sifting->count / MANY), sort_piles, &dealt);
 }
@@ -928,7 +942,7 @@ static int gather(struct sifting *sifting, const struct bucket_table *table, uin
 	sifting->items = malloc((count + 1) * sizeof(*sifting->items));
 	if (!sifting->items)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < catalog->inodes.count; i++) {
+	for (uint32_t i = 0; i < catalog->inodes.count && sifting->count < count; i++) {
 		const struct catalog_inode *inode = catalog_inode(catalog, (struct inode_id){ i });
 		uint32_t bucket = inode->bucket;
 		if (bucket >= from && bucket < *cursor && worth(bucket_at(table, bucket)))
