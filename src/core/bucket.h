@@ -13,8 +13,12 @@
 
 struct bucket {
 	uint64_t size;
-	uint32_t match; /* catalog_match */
-	uint32_t count; /* of inodes */
+	uint64_t sum;          /* of the versions of its inodes */
+	uint32_t count;        /* of inodes */
+	uint32_t match : 27;   /* catalog_match */
+	/* with a cache, see settled.h */
+	uint32_t settled : 4;  /* 0, or one more than the days since all of it was found to differ, and nothing has changed since */
+	uint32_t restless : 1; /* this run has read some of it, or found equals */
 };
 
 struct bucket_table {
@@ -27,10 +31,13 @@ struct bucket_table {
 
 void bucket_init(struct bucket_table *table, struct catalog *catalog);
 
-/* Puts an inode, which was in none, into its bucket. -ENOMEM. */
-MUST_CHECK int bucket_add(struct bucket_table *table, struct inode_id inode);
+/* Puts an inode, which was in none, into its bucket. `version`: a number for which inode it is and what it holds; 0 without a cache. -ENOMEM. */
+MUST_CHECK int bucket_add(struct bucket_table *table, struct inode_id inode, uint64_t version);
 
-static inline const struct bucket *bucket_at(const struct bucket_table *table, size_t number)
+/* NULL: there is none. */
+struct bucket *bucket_find(const struct bucket_table *table, uint64_t size, uint32_t match);
+
+static inline struct bucket *bucket_at(const struct bucket_table *table, size_t number)
 {
 	return seq_at(&table->buckets, number);
 }

@@ -35,6 +35,7 @@ enum {
 	BELIEVED = 60,              /* days, and up to as many again */
 	PRUNE_DAYS = 7,
 	VOLUME_DAYS = 400,
+	LIST_DAYS = 60,
 	COARSE = 2,                 /* s: the grain of time stamps of whole seconds */
 	CLOCK_TICK = 20,            /* ms, and more than any kernel's */
 };
@@ -111,7 +112,8 @@ struct cache {
 	struct seq marks;           /* by inode id */
 	VEC(struct cache_volume) volumes;
 	VEC(uint32_t) domains;      /* volume of each domain; ID_NONE: none */
-	uint16_t roots;
+	uint64_t asked;             /* a number for what this run was asked for; */
+	uint16_t roots;             /* and one folded */
 	uint16_t today;
 	uint64_t comparisons;       /* atomic */
 	bool mute;                  /* atomic: nothing more is written */
@@ -396,13 +398,17 @@ static bool believed(const struct cache *cache, const struct record *record, uin
 	return record->version == version && (record->ctime == ctime || !too_old(cache, record, ino));
 }
 
+uint32_t cache_number(const struct cache *cache, uint32_t domain)
+{
+	uint32_t volume = domain < cache->domains.count ? cache->domains.at[domain] : ID_NONE;
+	return volume == ID_NONE ? 0 : cache->volumes.at[volume].stored.number;
+}
+
 /* The volume of an inode, by index; ID_NONE: it is not remembered. */
 static uint32_t volume_of(const struct cache *cache, const struct catalog_inode *inode)
 {
 	uint32_t domain = catalog_meta(cache->catalog, inode)->domain;
-	uint32_t volume = domain < cache->domains.count ? cache->domains.at[domain] : ID_NONE;
-	bool known = volume != ID_NONE && cache->volumes.at[volume].stored.number;
-	return known && inode->ino >> INO_BITS == 0 ? volume : ID_NONE;
+	return cache_number(cache, domain) && inode->ino >> INO_BITS == 0 ? cache->domains.at[domain] : ID_NONE;
 }
 
 int cache_finder_new(struct cache *cache, struct cache_finder **ret)
@@ -581,6 +587,11 @@ void cache_release(struct cache *cache)
 	if (r && !cache->trouble)
 		cache->trouble = r;
 	see_to_trouble(cache);
+}
+
+uint16_t cache_today(const struct cache *cache)
+{
+	return cache->today;
 }
 
 bool cache_is_empty(struct cache *cache)
@@ -816,6 +827,90 @@ void cache_add_run(struct cache *cache, const struct dlk_past_run *run)
 	pthread_mutex_unlock(&cache->mutex);
 }
 
+/* ---- lists ---- */
+
+/* As it is stored: in front of the caller's bytes. */
+struct list_head {
+	struct digest digest; /* of all behind it */
+	uint16_t day;         /* when it was written */
+} __attribute__((packed));
+
+/* Volumes have numbers from 1 on, and blocks of number 0 are lists. */
+static int64_t list_id(const struct cache *cache)
+{
+	return (int64_t)(cache->asked >> (64 - ID_BITS));
+}
+
+static struct digest list_digest(const struct cache *cache, int64_t id, const void *list, size_t length)
+{
+	static const struct volume none;
+	const unsigned char *after = (const unsigned char *)list + sizeof(struct digest);
+	return block_digest(cache, &none, id, after, length - sizeof(struct digest));
+}
+
+static bool list_is_good(const struct cache *cache, int64_t id, const void *list, size_t length)
+{
+	struct digest digest, stored;
+	if (length < sizeof(struct list_head))
+		return false;
+	memcpy(&stored, list, sizeof(stored));
+	digest = list_digest(cache, id, list, length);
+	return digest_equal(&digest, &stored);
+}
+
+int cache_get_list(struct cache *cache, void **ret, size_t *ret_length)
+{
+	const void *list;
+	size_t length;
+	*ret = NULL;
+	int r = cache->store ? store_get(cache->store, list_id(cache), &list, &length) : -ENOENT;
+	if (r && r != -ENOENT)
+		fail(cache, r, false);
+	if (r)
+		return 0;
+	if (!list_is_good(cache, list_id(cache), list, length)) {
+		__atomic_store_n(&cache->damaged, true, __ATOMIC_RELAXED);
+		return 0;
+	}
+	*ret_length = length - sizeof(struct list_head);
+	*ret = malloc(*ret_length + 1);
+	if (!*ret)
+		return -ENOMEM;
+	memcpy(*ret, (const unsigned char *)list + sizeof(struct list_head), *ret_length);
+	return 0;
+}
+
+static int put_list(struct cache *cache, const void *list, size_t length)
+{
+	int r = store_begin(cache->store, STORE_WRITE);
+	if (r)
+		return r;
+	r = store_put(cache->store, list_id(cache), list, length);
+	if (!r)
+		r = store_commit(cache->store);
+	if (r)
+		store_cancel(cache->store);
+	return r;
+}
+
+/* A list that could not be written is one that is made again. */
+void cache_put_list(struct cache *cache, const void *bytes, size_t length)
+{
+	size_t room = sizeof(struct list_head) + length;
+	own_free unsigned char *list = malloc(room);
+	struct list_head head = { .day = cache->today };
+	if (!list || is_mute(cache) || !cache->store)
+		return;
+	memcpy(append(list, &head, sizeof(head)), bytes, length);
+	head.digest = list_digest(cache, list_id(cache), list, room);
+	memcpy(list, &head, sizeof(head));
+	pthread_mutex_lock(&cache->mutex);
+	int r = put_list(cache, list, room);
+	if (r && r != -EBUSY)
+		fail(cache, r, true);
+	pthread_mutex_unlock(&cache->mutex);
+}
+
 /* ---- pruning ---- */
 
 static int order_inos(const void *a, const void *b)
@@ -886,6 +981,27 @@ static int prune_volume(struct cache *cache, uint32_t index)
 	return store_set_volume(cache->store, &volume->stored);
 }
 
+/* Lists of runs that come no more. */
+static int prune_lists(struct cache *cache)
+{
+	int64_t id = 0;
+	int r;
+	while (!(r = store_next(cache->store, id, block_id(1, 0), &id))) {
+		struct list_head head = { 0 };
+		const void *list;
+		size_t length;
+		r = store_get(cache->store, id, &list, &length);
+		if (!r && length >= sizeof(head))
+			memcpy(&head, list, sizeof(head));
+		if (!r && (cache->today < head.day || cache->today - head.day >= LIST_DAYS))
+			r = store_drop(cache->store, id, id + 1);
+		if (r)
+			return r;
+		id++;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 /* File systems nobody has seen for a year. */
 static int prune_volumes(struct cache *cache)
 {
@@ -920,6 +1036,8 @@ static int prune(struct cache *cache)
 	if (!r)
 		r = prune_volumes(cache);
 	if (!r)
+		r = prune_lists(cache);
+	if (!r)
 		r = store_commit(cache->store);
 	if (r)
 		store_cancel(cache->store);
@@ -945,7 +1063,8 @@ void cache_prune(struct cache *cache)
 
 void cache_set_roots(struct cache *cache, uint64_t roots)
 {
-	cache->roots = (uint16_t)(mix64(roots) >> 48);
+	cache->asked = mix64(roots);
+	cache->roots = (uint16_t)(cache->asked >> 48);
 }
 
 const struct digest_key *cache_key(const struct cache *cache)
@@ -966,6 +1085,11 @@ int cache_note(struct cache *cache, struct inode_id inode, const struct stamp *s
 	uint64_t version = mix64(mix64(mix64(stamp->size) ^ (uint64_t)stamp->mtime) ^ (uint64_t)stamp->btime);
 	*mark_of(cache, inode) = (struct mark){ .version = version, .ctime = stamp->ctime };
 	return 0;
+}
+
+uint64_t cache_version(const struct cache *cache, struct inode_id inode)
+{
+	return mix64(catalog_inode(cache->catalog, inode)->ino ^ mix64(mark_of(cache, inode)->version));
 }
 
 /* *ret_unknown: whether there is one the store does not have. */

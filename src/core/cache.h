@@ -10,7 +10,9 @@
  *	         first to every file every night, so it is believed all the same, but not for ever: after 60 to 119 days since it
  *	         was read (spread by inode number) it is read again.
  *
- * So what can be missed, for at most four months, is a copy that came to be by writing into a file without changing its size and
+ * Where a size is settled (settled.h) its digests are not asked for, and so not found to be too old, for up to a week more.
+ *
+ * So what can be missed, for some four months, is a copy that came to be by writing into a file without changing its size and
  * then setting its mtime back to the nanosecond. It cannot be linked wrongly: bytes are compared before any link. A file found
  * unequal to what its digest says is forgotten, and read in the next run.
  *
@@ -55,6 +57,9 @@ bool cache_is(const struct cache *cache, const struct stamp *stamp);
 /* Notes how an inode of the catalog looks: in the order of their ids, each once. -ENOMEM. */
 MUST_CHECK int cache_note(struct cache *cache, struct inode_id inode, const struct stamp *stamp);
 
+/* One number for an inode that was noted and for what it holds, as far as records go by it. */
+uint64_t cache_version(const struct cache *cache, struct inode_id inode);
+
 /* To be called once after all have been noted: finds out which file systems they lie on. -ENOMEM. */
 MUST_CHECK int cache_begin(struct cache *cache);
 
@@ -91,6 +96,19 @@ bool cache_is_empty(struct cache *cache);
 /* Whether anything is remembered of the file systems at hand. */
 bool cache_knows(const struct cache *cache);
 
+/* The day it is, since the epoch. */
+uint16_t cache_today(const struct cache *cache);
+
+/* The number by which the file system of a domain is remembered from run to run; 0: it is not. After cache_begin. */
+uint32_t cache_number(const struct cache *cache, uint32_t domain);
+
+/*
+ * A list of the caller's own, one for each set of roots (cache_set_roots), which is not read unless it is as it was written. *ret: to
+ * be freed; NULL when there is none. -ENOMEM.
+ */
+MUST_CHECK int cache_get_list(struct cache *cache, void **ret, size_t *ret_length);
+void cache_put_list(struct cache *cache, const void *bytes, size_t length);
+
 /* Whether what is read of it from now on may be remembered. Waits, some milliseconds at most, for a file touched just now. */
 bool cache_may_keep(const struct cache *cache, struct inode_id inode);
 
@@ -115,7 +133,7 @@ void cache_flush(struct cache *cache);
  */
 void cache_prune(struct cache *cache);
 
-/* What this run was asked for, for cache_prune: a number for the roots and all that selects files. */
+/* What this run was asked for, for cache_prune and lists: a number for the roots and all that selects files. */
 void cache_set_roots(struct cache *cache, uint64_t roots);
 
 /* A row of history. */

@@ -41,12 +41,10 @@ static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp)
 	struct dlk_plan *plan = scan->plan;
 	plan->tally.inodes_seen++;
 	plan->tally.bytes_seen += catalog_inode(&plan->catalog, id)->size;
-	if (plan->cache) {
-		int r = cache_note(plan->cache, id, stamp);
-		if (r || cache_is(plan->cache, stamp))
-			return r;
-	}
-	return bucket_add(&scan->buckets, id);
+	if (!plan->cache)
+		return bucket_add(&scan->buckets, id, 0);
+	int r = cache_note(plan->cache, id, stamp);
+	return r || cache_is(plan->cache, stamp) ? r : bucket_add(&scan->buckets, id, cache_version(plan->cache, id));
 }
 
 static int walk(struct scan *scan, bool temps_only)

@@ -18,6 +18,7 @@
 #include "../sys/xattr.h"
 #include "order.h"
 #include "reach.h"
+#include "settled.h"
 
 enum {
 	READERS = 64,
@@ -50,6 +51,7 @@ struct item {
 
 struct sifting {
 	struct sift *sift;
+	const struct bucket_table *table;
 	struct item *items;
 	size_t count;
 	size_t known;        /* the first so many need not be read at this level */
@@ -605,11 +607,18 @@ static void drop_singles(struct sifting *sifting)
 		sifting->count = kept;
 }
 
+/* What is known of an item's bucket from now on is not what was known before. */
+static void stir(struct sifting *sifting, const struct item *item)
+{
+	bucket_at(sifting->table, item_inode(sifting, item)->bucket)->restless = true;
+}
+
 static int add_class(struct sifting *sifting, const struct item *items, size_t count, bool decided)
 {
 	struct sift *sift = sifting->sift;
 	struct sift_class class = { .first = sift->members.count, .count = (uint32_t)count, .decided = decided };
 	int r = vec_push(&sift->classes, class);
+	stir(sifting, &items[0]);
 	for (size_t i = 0; i < count && !r; i++) {
 		struct sift_member member = { { items[i].inode }, items[i].xattrs };
 		if (i && decided)
@@ -862,6 +871,8 @@ static int recall_items(struct sifting *sifting)
 	pool_run(pool_size(sifting->sift->options->threads, FINDERS, stretches), recall_some, recalling);
 	gather_known(recalling, stretches);
 	cache_release(cache);
+	for (size_t i = sifting->known; i < sifting->count; i++)
+		stir(sifting, &sifting->items[i]);
 	return 0;
 }
 
@@ -922,7 +933,7 @@ static int complete_xattrs(struct sifting *sifting)
 
 static uint32_t worth(const struct bucket *bucket)
 {
-	return bucket->count > 1 ? bucket->count : 0;
+	return bucket->count > 1 && !bucket->settled ? bucket->count : 0;
 }
 
 /* What orders items before they have a digest: inode numbers, file system by file system. */
@@ -992,33 +1003,48 @@ static int sift_batch(struct sifting *sifting)
 	return r;
 }
 
-int sift_run(struct sift *sift, const struct bucket_table *table)
+/* Batch after batch. */
+static int sift_all(struct sifting *sifting)
 {
-	struct sifting sifting = { .sift = sift };
+	struct sift *sift = sifting->sift;
 	uint32_t cursor = 0;
 	bool more;
+	int r;
+	do {
+		r = gather(sifting, sifting->table, &cursor);
+		more = sifting->count;
+		if (!r)
+			r = sift_batch(sifting);
+		free(sifting->items);
+		sifting->items = NULL;
+		sifting->count = 0;
+	} while (!r && more);
+	if (!r && sift->cache)
+		r = complete_xattrs(sifting);
+	free(sifting->items);
+	return r;
+}
+
+int sift_run(struct sift *sift, struct bucket_table *table)
+{
+	struct sifting sifting = { .sift = sift, .table = table };
+	struct settled settled = { 0 };
 	int r = sift->cache ? cache_finder_new(sift->cache, &sifting.finder) : 0;
-	if (r)
-		return r;
+	if (!r && sift->cache)
+		r = settled_recall(&settled, sift->cache, table);
 	if (!sift->batch && sift->cache && cache_knows(sift->cache))
 		sift->batch = sift->catalog->inodes.count + 1; /* each block of the cache is read once for each batch */
 	if (!sift->batch)
 		sift->batch = size_max(BATCH_LEAST, sift->catalog->inodes.count / BATCHES_MOST);
-	sifting.way = (struct way){ .files = table->files, .long_one = table->files > sift->batch };
+	uint64_t files = table->files - settled.files;
+	sifting.way = (struct way){ .files = files, .long_one = files > sift->batch };
 	if (sifting.way.long_one)
 		sifting.way.bytes = bytes_of_all(&sifting, table);
-	do {
-		r = gather(&sifting, table, &cursor);
-		more = sifting.count;
-		if (!r)
-			r = sift_batch(&sifting);
-		free(sifting.items);
-		sifting.items = NULL;
-		sifting.count = 0;
-	} while (!r && more);
+	if (!r)
+		r = sift_all(&sifting);
 	if (!r && sift->cache)
-		r = complete_xattrs(&sifting);
-	free(sifting.items);
+		r = settled_remember(&settled, sift->cache, table);
+	settled_free(&settled);
 	cache_finder_free(sifting.finder);
 	sift->bytes_read += sifting.bytes_read;
 	return r;

@@ -54,7 +54,7 @@ enum {
 };
 
 /* 0, -ENOMEM, -ECANCELED. What cannot be read is told and left out. */
-MUST_CHECK int sift_run(struct sift *sift, const struct bucket_table *table);
+MUST_CHECK int sift_run(struct sift *sift, struct bucket_table *table);
 void sift_free(struct sift *sift);
 
 #endif

@@ -127,7 +127,7 @@ static void add_file(struct fuzz_input *input, bool known)
 		fuzz_check(fresh == (stamp.links == 1 || !inode));
 		if (fresh) {
 			inode = new_inode(ino, domain, id, &stamp);
-			fuzz_check(!bucket_add(&world.buckets, id));
+			fuzz_check(!bucket_add(&world.buckets, id, 0));
 		}
 		fuzz_check(inode && id.v == inode->id);
 	}

@@ -49,7 +49,7 @@ static inline int pipeline_fresh(void *ctx, struct inode_id inode, const struct 
 {
 	struct pipeline *pipeline = ctx;
 	pipeline->fresh++;
-	return bucket_add(&pipeline->buckets, inode);
+	return bucket_add(&pipeline->buckets, inode, 0);
 }
 
 /* Options to be changed before the next step. */

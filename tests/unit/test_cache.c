@@ -6,6 +6,7 @@
 #include "pipeline.h"
 
 #include "../../src/core/cache.h"
+#include "../../src/core/settled.h"
 #include "../../src/core/store.h"
 
 static struct pipeline pipeline;
@@ -551,6 +552,142 @@ START_TEST(a_file_saved_over_while_it_is_read_is_not_taken_for_the_old_one)
 }
 END_TEST
 
+static unsigned notes; /* that the last run told of the cache */
+
+/*
+ * A run: which sizes below 32 were settled, bit by bit. It finds all others to be so, too, but for those `restless`. `roots`: what it was
+ * asked for.
+ */
+static uint32_t settled_sizes(uint64_t roots, uint32_t restless)
+{
+	struct settled settled = { 0 };
+	struct bucket_table *buckets = &pipeline.buckets;
+	uint32_t found = 0;
+	uint64_t files = 0;
+	open_cache();
+	cache_set_roots(cache, roots);
+	for (uint32_t i = 0; i < pipeline.catalog.inodes.count; i++) {
+		struct inode_id id = { i };
+		bucket_at(buckets, catalog_inode(&pipeline.catalog, id)->bucket)->sum += cache_version(cache, id);
+	}
+	must(!settled_recall(&settled, cache, buckets));
+	for (size_t i = 0; i < buckets->buckets.count; i++) {
+		struct bucket *bucket = bucket_at(buckets, i);
+		must(bucket->size < 32);
+		found |= (uint32_t)(bucket->settled > 0) << bucket->size;
+		files += bucket->settled ? bucket->count : 0;
+		bucket->restless = restless >> bucket->size & 1;
+	}
+	ck_assert_uint_eq(settled.files, files);
+	must(!settled_remember(&settled, cache, buckets));
+	settled_free(&settled);
+	cache_flush(cache);
+	notes = pipeline_told(&pipeline, DLK_EVENT_NOTE, "cache.db");
+	close_cache();
+	return found;
+}
+
+START_TEST(sizes_without_equals_are_settled)
+{
+	enum { FOUR = 1 << 4, FIVE = 1 << 5, SEVEN = 1 << 7 };
+	scratch_text("tree/a", "aaaa");
+	scratch_text("tree/b", "bbbb");
+	scratch_text("tree/c", "ccccc");
+	scratch_text("tree/d", "ddddd");
+	scratch_text("tree/alone", "eeeeee");
+	scratch_text("tree/f", "fffffff");
+	scratch_text("tree/g", "ggggggg");
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	close_cache();
+	ck_assert_uint_eq(settled_sizes(1, SEVEN), 0);
+	ck_assert_uint_eq(settled_sizes(1, SEVEN), FOUR | FIVE);
+	touch("a");
+	ck_assert_uint_eq(settled_sizes(1, SEVEN), FOUR | FIVE);
+	/* other roots have a list of their own */
+	ck_assert_uint_eq(settled_sizes(2, 0), 0);
+	ck_assert_uint_eq(settled_sizes(2, 0), FOUR | FIVE | SEVEN);
+	ck_assert_uint_eq(settled_sizes(1, SEVEN), FOUR | FIVE);
+	/* a file that changed, one that came, and one that went */
+	const struct timespec times[] = { { 0, UTIME_OMIT }, { 1000, 1 } };
+	must(!utimensat(top, "tree/a", times, 0));
+	ck_assert_uint_eq(settled_sizes(1, FOUR), FIVE);
+	scratch_text("tree/new", "nnnnn");
+	ck_assert_uint_eq(settled_sizes(1, 0), SEVEN);
+	must(!unlinkat(top, "tree/new", 0));
+	ck_assert_uint_eq(settled_sizes(1, 0), FOUR | SEVEN);
+	/* restless, though it has not changed since */
+	ck_assert_uint_eq(settled_sizes(1, FOUR), FOUR | FIVE | SEVEN);
+	ck_assert_uint_eq(settled_sizes(1, 0), FIVE | SEVEN);
+	ck_assert_uint_eq(notes, 0);
+}
+END_TEST
+
+/* For a week since it was found; nothing that a run says meanwhile makes it longer. */
+START_TEST(what_is_settled_is_looked_at_again)
+{
+	static const struct {
+		int64_t days;
+		bool settled;
+	} nights[] = { { 1, true }, { 3, true }, { 6, true }, { 7, false }, { 8, true }, { 13, true }, { 14, false }, { 13, false }, { 30, false } };
+	scratch_text("tree/a", "aaaa");
+	scratch_text("tree/b", "bbbb");
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	close_cache();
+	settled_sizes(1, 0);
+	for (size_t i = 0; i < countof(nights); i++) {
+		char path[40];
+		/* something else changes each night, so that the list is written */
+		snprintf(path, sizeof(path), "tree/new%zu", i);
+		scratch_text(path, "something else");
+		days_later = nights[i].days;
+		ck_assert_uint_eq(settled_sizes(1, 1 << 14) & 1 << 4, nights[i].settled ? 1 << 4 : 0);
+	}
+}
+END_TEST
+
+/* Bit by bit, and cut short. */
+START_TEST(a_damaged_list_is_not_believed)
+{
+	struct store *store;
+	const void *bytes;
+	size_t length;
+	unsigned char copy[256];
+	int64_t id;
+	scratch_text("tree/a", "aaaa");
+	scratch_text("tree/b", "bbbb");
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	close_cache();
+	settled_sizes(1, 0);
+	must(!store_open(db, STORE_WRITE, NULL, 0, &store) && !store_next(store, 0, INT64_MAX, &id));
+	must(!store_get(store, id, &bytes, &length) && length < sizeof(copy));
+	memcpy(copy, bytes, length);
+	store_close(store);
+	for (size_t bit = 0; bit <= length * 8; bit += 3) {
+		size_t cut = bit + 3 > length * 8 ? length : bit % 7 == 0 ? bit / 8 : 0;
+		copy[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		must(!store_open(db, STORE_WRITE, NULL, 0, &store) && !store_put(store, id, copy, length - cut));
+		store_close(store);
+		copy[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		ck_assert_uint_eq(settled_sizes(1, 0), 0);
+		ck_assert_uint_eq(notes, 1);
+		ck_assert_uint_eq(settled_sizes(1, 0), 1 << 4);
+		ck_assert_uint_eq(notes, 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -563,6 +700,9 @@ int main(void)
 		what_is_gone_is_dropped,
 		it_does_not_matter_how_it_is_asked,
 		damage_is_not_believed,
+		sizes_without_equals_are_settled,
+		what_is_settled_is_looked_at_again,
+		a_damaged_list_is_not_believed,
 		a_file_saved_over_while_it_is_read_is_not_taken_for_the_old_one,
 	};
 	return unit_run_in("cache", tests, countof(tests), begin, finish);

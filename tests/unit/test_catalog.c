@@ -413,7 +413,7 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 		must(catalog_add_file(&forest.catalog, (struct dir_id){ 0 }, "n", 1, &stamp, domain, &id,
 						  &fresh) == 0);
 		sized[i] = (struct sized){ size, domain, id.v };
-		must(bucket_add(&table, id) == 0);
+		must(bucket_add(&table, id, 0) == 0);
 	}
 	qsort(sized, INODES, sizeof(sized[0]), order_sized);
 	uint32_t keys = 0;
