@@ -29,24 +29,21 @@ static int number_domains(struct settled *settled, const struct cache *cache, co
 	settled->numbers = calloc(catalog->domains.count + 1, sizeof(*settled->numbers));
 	if (!settled->numbers)
 		return -ENOMEM;
-	for (uint32_t domain = 0; domain < catalog->domains.count; domain++)
-		if (stands_alone(cache, catalog, domain))
-			settled->numbers[domain] = cache_number(cache, domain);
-	return 0;
-}
-
-/* ID_NONE: none has it. */
-static uint32_t domain_of(const struct settled *settled, const struct catalog *catalog, uint32_t number)
-{
-	for (uint32_t domain = 0; domain < catalog->domains.count; domain++)
-		if (number && settled->numbers[domain] == number)
-			return domain;
-	return ID_NONE;
+	int r = 0;
+	for (uint32_t domain = 0; domain < catalog->domains.count && !r; domain++) {
+		uint32_t number = stands_alone(cache, catalog, domain) ? cache_number(cache, domain) : 0;
+		settled->numbers[domain] = number;
+		while (number && !r && settled->domains.count <= number)
+			r = vec_push(&settled->domains, ID_NONE);
+		if (number && !r)
+			settled->domains.at[number] = domain;
+	}
+	return r;
 }
 
 static void recall_entry(struct settled *settled, const struct entry *entry, uint16_t today, const struct bucket_table *table)
 {
-	uint32_t domain = domain_of(settled, table->catalog, entry->number);
+	uint32_t domain = entry->number < settled->domains.count ? settled->domains.at[entry->number] : ID_NONE;
 	struct bucket *bucket = domain == ID_NONE ? NULL : bucket_find(table, entry->size, domain);
 	bool late = today < entry->day || today - entry->day >= DAYS;
 	if (!bucket || bucket->sum != entry->sum || bucket->count < 2 || late)
@@ -118,5 +115,6 @@ int settled_remember(const struct settled *settled, struct cache *cache, const s
 void settled_free(struct settled *settled)
 {
 	free(settled->numbers);
+	vec_free(&settled->domains);
 	*settled = (struct settled){ 0 };
 }

@@ -18,6 +18,7 @@
 /* Of one run. Zeroed is valid. */
 struct settled {
 	uint32_t *numbers; /* of each domain: its file system's, if no other domain has to do with it; else 0 */
+	VEC(uint32_t) domains; /* the same the other way: by number; ID_NONE: none */
 	size_t listed;     /* buckets that were remembered */
 	uint64_t files;    /* inodes of those that have not changed */
 };

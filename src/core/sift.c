@@ -607,7 +607,7 @@ static void drop_singles(struct sifting *sifting)
 		sifting->count = kept;
 }
 
-/* What is known of an item's bucket from now on is not what was known before. */
+/* The item's bucket is none of which it was known that all of it differs. */
 static void stir(struct sifting *sifting, const struct item *item)
 {
 	bucket_at(sifting->table, item_inode(sifting, item)->bucket)->restless = true;
