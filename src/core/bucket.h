@@ -18,7 +18,7 @@ struct bucket {
 	uint32_t match : 27;   /* catalog_match */
 	/* with a cache, see settled.h */
 	uint32_t settled : 4;  /* 0, or one more than the days since all of it was found to differ, and nothing has changed since */
-	uint32_t restless : 1; /* this run has read some of it, or found equals */
+	uint32_t restless : 1; /* this run has found equals in it, or does not know all of it */
 };
 
 struct bucket_table {

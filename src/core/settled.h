@@ -2,7 +2,7 @@
 /*
  * settled.h - sizes of which it is known that no two files are equal
  *
- * Night after night most files are those of the night before. A bucket in which everything was known from the cache, and was found to
+ * Night after night most files are those of the night before. A bucket in which all is known to the cache by now, and was found to
  * differ, is remembered: its size, its file system, and the sum of the versions of its inodes. As long as that sum stays there is
  * nothing to find in it, and none of its records is looked up. One file more, less or changed, and all of it is looked at again.
  *

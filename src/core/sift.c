@@ -9,6 +9,7 @@
 #include "sift.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +65,8 @@ struct sifting {
 	uint64_t bytes_read; /* atomic */
 	int error;           /* atomic: ends everything */
 	struct cache_finder *finder; /* with a cache: the calling thread's */
+	pthread_mutex_t mutex;       /* what follows */
+	VEC(uint32_t) unknown;       /* with a cache: buckets of which something could not be read, or not be remembered */
 	/* for those who watch */
 	size_t done;             /* atomic: items read at this level */
 	uint64_t read_before;    /* bytes_read when the level began */
@@ -335,6 +338,14 @@ static bool is_still(const struct sifting *sifting, const struct catalog_inode *
 	return !stamp_fd(fd, &now) && now.ino == inode->ino && now.dev == catalog_domain(sifting->sift->catalog, inode)->dev;
 }
 
+static void note_unknown(struct sifting *sifting, const struct catalog_inode *inode)
+{
+	pthread_mutex_lock(&sifting->mutex);
+	if (vec_push(&sifting->unknown, inode->bucket))
+		__atomic_store_n(&sifting->error, -ENOMEM, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&sifting->mutex);
+}
+
 static void read_item(struct reader *reader, struct item *item)
 {
 	struct sifting *sifting = reader->sifting;
@@ -346,6 +357,8 @@ static void read_item(struct reader *reader, struct item *item)
 	if (!r)
 		r = read_politely(reader, fd, inode, item, keep);
 	close_fd(&fd);
+	if (sifting->sift->cache && (r || !keep))
+		note_unknown(sifting, inode);
 	if (r == -ENOMEM || r == -ECANCELED) {
 		__atomic_store_n(&sifting->error, r, __ATOMIC_RELAXED);
 	} else if (r == -ETIME) {
@@ -607,18 +620,12 @@ static void drop_singles(struct sifting *sifting)
 		sifting->count = kept;
 }
 
-/* The item's bucket is none of which it was known that all of it differs. */
-static void stir(struct sifting *sifting, const struct item *item)
-{
-	bucket_at(sifting->table, item_inode(sifting, item)->bucket)->restless = true;
-}
-
 static int add_class(struct sifting *sifting, const struct item *items, size_t count, bool decided)
 {
 	struct sift *sift = sifting->sift;
 	struct sift_class class = { .first = sift->members.count, .count = (uint32_t)count, .decided = decided };
 	int r = vec_push(&sift->classes, class);
-	stir(sifting, &items[0]);
+	bucket_at(sifting->table, item_inode(sifting, &items[0])->bucket)->restless = true;
 	for (size_t i = 0; i < count && !r; i++) {
 		struct sift_member member = { { items[i].inode }, items[i].xattrs };
 		if (i && decided)
@@ -871,8 +878,6 @@ static int recall_items(struct sifting *sifting)
 	pool_run(pool_size(sifting->sift->options->threads, FINDERS, stretches), recall_some, recalling);
 	gather_known(recalling, stretches);
 	cache_release(cache);
-	for (size_t i = sifting->known; i < sifting->count; i++)
-		stir(sifting, &sifting->items[i]);
 	return 0;
 }
 
@@ -1027,7 +1032,7 @@ static int sift_all(struct sifting *sifting)
 
 int sift_run(struct sift *sift, struct bucket_table *table)
 {
-	struct sifting sifting = { .sift = sift, .table = table };
+	struct sifting sifting = { .sift = sift, .table = table, .mutex = PTHREAD_MUTEX_INITIALIZER };
 	struct settled settled = { 0 };
 	int r = sift->cache ? cache_finder_new(sift->cache, &sifting.finder) : 0;
 	if (!r && sift->cache)
@@ -1042,9 +1047,13 @@ int sift_run(struct sift *sift, struct bucket_table *table)
 		sifting.way.bytes = bytes_of_all(&sifting, table);
 	if (!r)
 		r = sift_all(&sifting);
+	for (size_t i = 0; i < sifting.unknown.count; i++)
+		bucket_at(table, sifting.unknown.at[i])->restless = true;
 	if (!r && sift->cache)
 		r = settled_remember(&settled, sift->cache, table);
 	settled_free(&settled);
+	vec_free(&sifting.unknown);
+	pthread_mutex_destroy(&sifting.mutex);
 	cache_finder_free(sifting.finder);
 	sift->bytes_read += sifting.bytes_read;
 	return r;

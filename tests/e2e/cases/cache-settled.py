@@ -65,6 +65,10 @@ def test(t):
     t.check(looks_nothing_up(t, path), "nothing is looked up again")
     os.unlink(t.path("d2/f2"))
     night(t, cache, 0)
+    # One that is read and has no equal is known from then on.
+    t.write("z/new", t.random(3005, 999))
+    night(t, cache, 0)
+    t.check(looks_nothing_up(t, path), "nothing is looked up after a file was read")
     # What is found by a dry run is found again by the next.
     t.write("x/a", t.random(7777, 1))
     t.write("x/b", t.random(7777, 1))
