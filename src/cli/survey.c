@@ -401,6 +401,7 @@ void survey_free(struct survey *survey)
 /* ---- picking folders ---- */
 
 enum { LARGE_PERCENT = 8, REST_PERCENT = 30 };
+_Static_assert(LARGE_PERCENT * SURVEY_COARSE > 100, "what may be picked is told apart");
 
 /* Puts the folder's children that are large beside the whole to ret; SURVEY_NONE has those without a parent. */
 static size_t large_parts(const struct survey *survey, int folder, size_t most, int *ret)

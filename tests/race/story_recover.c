@@ -151,16 +151,22 @@ static void story_recover_dir_after(void)
 	do_recovery_deed(act_dir, at_verify, at_grace, check_dir);
 }
 
-/* A save during the recovery that puts a save back. */
-static void story_recover_save_save(void)
+/* The next run, in which something is done at the moment when it puts a save back. */
+static struct report put_back_with(void (*act)(void *ctx))
 {
 	field_make(SAME);
 	hooks_install();
 	hooks_add(at_exchange, act_save, NULL);
 	run_and_die(at_verify);
 	hooks_install();
-	hooks_add((struct moment)RECOVER_PHASE("recover-exchange", CALL_EXCHANGE, BEFORE, 1), act_save_again, NULL);
-	struct report report = run_all();
+	hooks_add((struct moment)RECOVER_PHASE("recover-exchange", CALL_EXCHANGE, BEFORE, 1), act, NULL);
+	return run_all();
+}
+
+/* A save during the recovery that puts a save back. */
+static void story_recover_save_save(void)
+{
+	struct report report = put_back_with(act_save_again);
 	check_saved_again();
 	check_always(&report);
 	check_saved_again();
@@ -169,13 +175,7 @@ static void story_recover_save_save(void)
 /* A change of the name's metadata at that moment: what came to have it stays at the name, and the save is kept. */
 static void do_recovery_meta(void (*act)(void *ctx), void (*check_name)(void))
 {
-	field_make(SAME);
-	hooks_install();
-	hooks_add(at_exchange, act_save, NULL);
-	run_and_die(at_verify);
-	hooks_install();
-	hooks_add((struct moment)RECOVER_PHASE("recover-exchange", CALL_EXCHANGE, BEFORE, 1), act, NULL);
-	struct report report = run_all();
+	struct report report = put_back_with(act);
 	check_name();
 	check(readable_somewhere("saved") && report.reasons[DLK_REASON_LEFTOVER] == 1, "the save was not kept and told");
 	check_always(&report);
