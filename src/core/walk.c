@@ -106,6 +106,7 @@ struct phase {
 	uint32_t domain;
 	uint64_t dev, mount;
 	bool ino_true; /* d_ino can be trusted here */
+	bool end_told; /* the last entry says that it is the last */
 	const struct stamp *visited; /* directories of this device walked before through another mount, sorted by ino */
 	size_t visited_count;
 	uint32_t *next_id; /* atomic */
@@ -553,7 +554,7 @@ static void read_frame(struct walker *walker, struct frame *frame)
 		}
 		memcpy(reading.path, frame->path ? frame->path : "", reading.path_base);
 	}
-	struct dir dir = dir_begin(frame->fd, walker->buffer);
+	struct dir dir = dir_begin(frame->fd, walker->buffer, phase->end_told);
 	struct dir_entry entry;
 	int r;
 	while (!ended(phase) && !late(phase) && (r = dir_next(&dir, &entry)) != 0) {
@@ -1014,6 +1015,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 		.dev = facts->dev,
 		.mount = facts->mount,
 		.ino_true = facts->dirent_ino_true,
+		.end_told = facts->dirent_end_told,
 		.next_id = &journey->next_id,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.work = PTHREAD_COND_INITIALIZER,

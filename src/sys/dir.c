@@ -37,6 +37,8 @@ static bool is_removed(int fd)
 int dir_next(struct dir *dir, struct dir_entry *ret)
 {
 	for (;;) {
+		if (dir->at == dir->filled && dir->ended)
+			return 0;
 		if (dir->at == dir->filled) {
 			ssize_t filled = sys->getdents(dir->fd, dir->buffer, DIR_BUFFER);
 			if (filled == -ENOENT && is_removed(dir->fd))
@@ -48,6 +50,7 @@ int dir_next(struct dir *dir, struct dir_entry *ret)
 		}
 		const struct dirent64 *entry = (const void *)(dir->buffer + dir->at);
 		dir->at += entry->d_reclen;
+		dir->ended = dir->end_told && entry->d_off == INT64_MAX;
 		if (is_dot(entry->d_name))
 			continue;
 		size_t length = strlen(entry->d_name);

@@ -27,11 +27,13 @@ struct dir {
 	int fd;
 	char *buffer;
 	size_t filled, at;
+	bool end_told; /* an offset of INT64_MAX says that there is nothing behind (see mount.h): a call fewer for each directory */
+	bool ended;
 };
 
-static inline struct dir dir_begin(int fd, char *buffer)
+static inline struct dir dir_begin(int fd, char *buffer, bool end_told)
 {
-	return (struct dir){ .fd = fd, .buffer = buffer };
+	return (struct dir){ .fd = fd, .buffer = buffer, .end_told = end_told };
 }
 
 /*

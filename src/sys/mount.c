@@ -21,7 +21,7 @@
 struct kind {
 	uint32_t magic;
 	uint32_t link_limit;
-	bool dirent_ino_true, shares_extents, holes_true, leases, leases_here;
+	bool dirent_ino_true, dirent_end_told, shares_extents, holes_true, leases, leases_here;
 };
 
 /*
@@ -38,25 +38,29 @@ struct kind {
  * directory, and the names of files are true. An overlay makes numbers up (Documentation/filesystems/overlayfs.rst,
  * "Inode properties").
  *
+ * Where the entries end: ext4 keeps the highest offset for what lies behind the last one, and gives no hash of a name that value
+ * (fs/ext4/hash.c, ext4fs_dirhash; directories without hashes have offsets below their size). btrfs and tmpfs have INT_MAX there, which
+ * an entry could have, too.
+ *
  * Holes: ZFS told them where data was not written out yet, more than once (openzfs/zfs issues 11900, 15526), and it, or anything, may
  * lie behind FUSE, a network file system or an overlay.
  */
 static const struct kind kinds[] = {
-	{ EXT4_SUPER_MAGIC, 65000, true, false, true, true, true },
-	{ XFS_SUPER_MAGIC, 2147483647, true, true, true, true, true },
-	{ BTRFS_SUPER_MAGIC, 65535, true, true, true, true, true },
-	{ TMPFS_MAGIC, UINT32_MAX, true, false, true, true, true },
-	{ RAMFS_MAGIC, UINT32_MAX, true, false, true, true, true },
-	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, true, true, true },
-	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, true, false, false, true },
-	{ FUSE_SUPER_MAGIC, UINT32_MAX, false, true, false, false, true },
-	{ MAGIC_ZFS, UINT32_MAX, false, true, false, true, true },
-	{ MAGIC_BCACHEFS, UINT32_MAX, false, true, false, true, true },
+	{ EXT4_SUPER_MAGIC, 65000, true, true, false, true, true, true },
+	{ XFS_SUPER_MAGIC, 2147483647, true, false, true, true, true, true },
+	{ BTRFS_SUPER_MAGIC, 65535, true, false, true, true, true, true },
+	{ TMPFS_MAGIC, UINT32_MAX, true, false, false, true, true, true },
+	{ RAMFS_MAGIC, UINT32_MAX, true, false, false, true, true, true },
+	{ F2FS_SUPER_MAGIC, UINT32_MAX, true, false, false, true, true, true },
+	{ OVERLAYFS_SUPER_MAGIC, UINT32_MAX, false, false, true, false, false, true },
+	{ FUSE_SUPER_MAGIC, UINT32_MAX, false, false, true, false, false, true },
+	{ MAGIC_ZFS, UINT32_MAX, false, false, true, false, true, true },
+	{ MAGIC_BCACHEFS, UINT32_MAX, false, false, true, false, true, true },
 };
 
 static const struct kind *kind_of(uint32_t magic)
 {
-	static const struct kind unknown = { 0, UINT32_MAX, false, true, false, false, false };
+	static const struct kind unknown = { 0, UINT32_MAX, false, false, true, false, false, false };
 	for (size_t i = 0; i < countof(kinds); i++)
 		if (kinds[i].magic == magic)
 			return &kinds[i];
@@ -90,6 +94,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.link_limit = kind->link_limit,
 		.read_only = read_only(fd, &statfs),
 		.dirent_ino_true = kind->dirent_ino_true,
+		.dirent_end_told = kind->dirent_end_told,
 		.shares_extents = kind->shares_extents,
 		.holes_true = kind->holes_true,
 		.leases = kind->leases,

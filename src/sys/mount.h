@@ -15,6 +15,7 @@ struct mount_facts {
 	uint32_t link_limit;    /* most links an inode may have; UINT32_MAX where unknown or none */
 	bool read_only;
 	bool dirent_ino_true;   /* d_ino equals st_ino here (not at mount points), see speed: names already seen */
+	bool dirent_end_told;   /* d_off of the last entry, and of no other, is INT64_MAX */
 	bool shares_extents;    /* reflinks are possible: ask extent_shared before counting bytes as freed */
 	bool holes_true;        /* what SEEK_DATA calls a hole holds zeros, for certain */
 	bool leases;            /* leases bind every writer */

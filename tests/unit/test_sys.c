@@ -421,7 +421,7 @@ START_TEST(dir_lists_every_entry_once)
 	struct dir_entry entry;
 	/* opened now: btrfs does not list what is newer than the descriptor */
 	int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dir dir = dir_begin(fd, buffer);
+	struct dir dir = dir_begin(fd, buffer, facts.dirent_end_told);
 	while ((r = dir_next(&dir, &entry)) == 1) {
 		struct stat st;
 		ck_assert_uint_eq(entry.length, strlen(entry.name));
@@ -452,7 +452,7 @@ START_TEST(dir_passes_errors_on)
 	static _Alignas(uint64_t) char buffer[DIR_BUFFER];
 	struct dir_entry entry;
 	int fd = make_file("file", "", 0);
-	struct dir dir = dir_begin(fd, buffer);
+	struct dir dir = dir_begin(fd, buffer, false);
 	ck_assert_int_eq(dir_next(&dir, &entry), -ENOTDIR);
 	close(fd);
 }
@@ -478,16 +478,55 @@ START_TEST(dir_refuses_names_that_cannot_be)
 	table.getdents = tell_getdents;
 	use_table();
 	for (size_t i = 0; i < countof(bad); i++) {
-		struct dir dir = dir_begin(top, buffer);
+		struct dir dir = dir_begin(top, buffer, false);
 		strcpy(told_name, bad[i]);
 		ck_assert_int_eq(dir_next(&dir, &entry), -EIO);
 		ck_assert_ptr_null(entry.name);
 	}
 	for (size_t length = DIR_NAME_MAX; length <= DIR_NAME_MAX + 1; length++) {
-		struct dir dir = dir_begin(top, buffer);
+		struct dir dir = dir_begin(top, buffer, false);
 		memset(told_name, 'x', length);
 		ck_assert_int_eq(dir_next(&dir, &entry), length == DIR_NAME_MAX ? 1 : -EIO);
 		ck_assert_uint_eq(entry.length, DIR_NAME_MAX);
+	}
+}
+END_TEST
+
+static int64_t told_offset;
+static int getdents_calls;
+
+/* One entry, and nothing at the next call. */
+static ssize_t tell_getdents_once(int fd, void *buffer, size_t size)
+{
+	if (getdents_calls++)
+		return 0;
+	ssize_t length = tell_getdents(fd, buffer, size);
+	((struct dirent64 *)buffer)->d_off = told_offset;
+	return length;
+}
+
+START_TEST(dir_asks_no_more_where_the_end_was_told)
+{
+	static const struct {
+		bool end_told;
+		int64_t offset;
+		int calls;
+	} rows[] = {
+		{ true, INT64_MAX, 1 }, { true, INT64_MAX - 1, 2 }, { true, INT32_MAX, 2 }, { false, INT64_MAX, 2 },
+	};
+	static _Alignas(uint64_t) char buffer[DIR_BUFFER];
+	struct dir_entry entry;
+	table.getdents = tell_getdents_once;
+	use_table();
+	strcpy(told_name, "name");
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct dir dir = dir_begin(top, buffer, rows[i].end_told);
+		told_offset = rows[i].offset;
+		getdents_calls = 0;
+		ck_assert_int_eq(dir_next(&dir, &entry), 1);
+		ck_assert_str_eq(entry.name, "name");
+		ck_assert_int_eq(dir_next(&dir, &entry), 0);
+		ck_assert_int_eq(getdents_calls, rows[i].calls);
 	}
 }
 END_TEST
@@ -508,15 +547,15 @@ START_TEST(mount_knows_file_systems_by_type)
 		uint32_t magic;
 		struct mount_facts facts;
 	} rows[] = {
-		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, false, true, true, true, { 0, 0 } } },
-		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, true, true, true, true, { 0, 0 } } },
-		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, true, true, true, true, { 0, 0 } } },
-		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, true, true, true, { 0, 0 } } },
-		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, true, { 0, 0 } } },
-		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
-		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, true, { 0, 0 } } },
-		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
-		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, true, false, false, false, { 0, 0 } } },
+		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, true, false, true, true, true, { 0, 0 } } },
+		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, false, true, true, true, true, { 0, 0 } } },
+		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, false, true, true, true, true, { 0, 0 } } },
+		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, false, true, true, true, { 0, 0 } } },
+		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, { 0, 0 } } },
+		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, { 0, 0 } } },
+		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, { 0, 0 } } },
+		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, { 0, 0 } } },
+		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, { 0, 0 } } },
 	};
 	struct stamp stamp;
 	ck_assert_int_eq(stamp_fd(top, &stamp), 0);
@@ -533,6 +572,7 @@ START_TEST(mount_knows_file_systems_by_type)
 			ck_assert_uint_eq(got.link_limit, rows[i].facts.link_limit);
 			ck_assert_int_eq(got.read_only, read_only);
 			ck_assert_int_eq(got.dirent_ino_true, rows[i].facts.dirent_ino_true);
+			ck_assert_int_eq(got.dirent_end_told, rows[i].facts.dirent_end_told);
 			ck_assert_int_eq(got.shares_extents, rows[i].facts.shares_extents);
 			ck_assert_int_eq(got.holes_true, rows[i].facts.holes_true);
 			ck_assert_int_eq(got.leases, rows[i].facts.leases);
@@ -1691,6 +1731,7 @@ int main(void)
 		dir_lists_every_entry_once,
 		dir_passes_errors_on,
 		dir_refuses_names_that_cannot_be,
+		dir_asks_no_more_where_the_end_was_told,
 		mount_knows_file_systems_by_type,
 		mount_looks_through_path_descriptors,
 		lease_shows_a_writer_who_waits,
