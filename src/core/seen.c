@@ -126,6 +126,15 @@ int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, uint32_t inode)
 	return 0;
 }
 
+void seen_prefetch(const struct seen *seen, uint32_t domain, uint64_t ino)
+{
+	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);
+	if (!table)
+		return;
+	__builtin_prefetch(&table->marks[mark_of(table, domain, ino) >> WORD_BITS]);
+	__builtin_prefetch(&table->slots[hash_of(domain, ino) & (table->room - 1)]);
+}
+
 bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, uint32_t *ret_inode)
 {
 	const struct seen_table *table = __atomic_load_n(&seen->table, __ATOMIC_ACQUIRE);

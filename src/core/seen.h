@@ -25,6 +25,9 @@ MUST_CHECK int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, uint32
 /* Whether it was added, and as which (any thread). */
 bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, uint32_t *ret_inode);
 
+/* Begins to fetch what seen_find will look at: for a number that is asked for soon (any thread). */
+void seen_prefetch(const struct seen *seen, uint32_t domain, uint64_t ino);
+
 /* When no thread asks any more. */
 void seen_free(struct seen *seen);
 

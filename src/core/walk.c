@@ -537,6 +537,13 @@ static bool is_cache(int dirfd)
 	       sys->pread(fd, begin, sizeof(begin), 0) == sizeof(begin) && !memcmp(begin, signature, sizeof(begin));
 }
 
+/* In a tree of snapshots nearly each name is looked up: memory is waited for once for many of them. */
+static void expect_ino(void *ctx, uint64_t ino)
+{
+	const struct phase *phase = ctx;
+	seen_prefetch(&phase->walk->catalog->linked, phase->domain, ino);
+}
+
 static void attend(struct walker *owner);
 
 static void read_frame(struct walker *walker, struct frame *frame)
@@ -557,6 +564,10 @@ static void read_frame(struct walker *walker, struct frame *frame)
 	struct dir dir = dir_begin(frame->fd, walker->buffer, phase->end_told);
 	struct dir_entry entry;
 	int r;
+	if (phase->ino_true) {
+		dir.ahead = expect_ino;
+		dir.ctx = phase;
+	}
 	while (!ended(phase) && !late(phase) && (r = dir_next(&dir, &entry)) != 0) {
 		if (r < 0) {
 			tell_trouble(phase, frame, NULL, r);

@@ -34,6 +34,15 @@ static bool is_removed(int fd)
 	return !stamp_fd(fd, &now) && !now.links;
 }
 
+static void look_ahead(const struct dir *dir)
+{
+	for (size_t at = 0; at < dir->filled;) {
+		const struct dirent64 *entry = (const void *)(dir->buffer + at);
+		dir->ahead(dir->ctx, entry->d_ino);
+		at += entry->d_reclen;
+	}
+}
+
 int dir_next(struct dir *dir, struct dir_entry *ret)
 {
 	for (;;) {
@@ -47,6 +56,8 @@ int dir_next(struct dir *dir, struct dir_entry *ret)
 				return (int)filled;
 			dir->filled = (size_t)filled;
 			dir->at = 0;
+			if (dir->ahead)
+				look_ahead(dir);
 		}
 		const struct dirent64 *entry = (const void *)(dir->buffer + dir->at);
 		dir->at += entry->d_reclen;

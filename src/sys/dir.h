@@ -29,6 +29,9 @@ struct dir {
 	size_t filled, at;
 	bool end_told; /* an offset of INT64_MAX says that there is nothing behind (see mount.h): a call fewer for each directory */
 	bool ended;
+	/* NULL, or called with the numbers of many entries at once, before dir_next gives them out one by one; "." and ".." are among them */
+	void (*ahead)(void *ctx, uint64_t ino);
+	void *ctx;
 };
 
 static inline struct dir dir_begin(int fd, char *buffer, bool end_told)

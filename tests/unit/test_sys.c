@@ -398,6 +398,13 @@ END_TEST
 
 /* ---- dir ---- */
 
+static void count_ahead(void *ctx, uint64_t ino)
+{
+	unsigned *ahead = ctx;
+	ck_assert_uint_ne(ino, 0);
+	++*ahead;
+}
+
 START_TEST(dir_lists_every_entry_once)
 {
 	enum { FILES = 3000 };
@@ -422,8 +429,12 @@ START_TEST(dir_lists_every_entry_once)
 	/* opened now: btrfs does not list what is newer than the descriptor */
 	int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dir dir = dir_begin(fd, buffer, facts.dirent_end_told);
+	unsigned ahead = 0, given = 0;
+	dir.ahead = count_ahead;
+	dir.ctx = &ahead;
 	while ((r = dir_next(&dir, &entry)) == 1) {
 		struct stat st;
+		must(++given <= ahead);
 		ck_assert_uint_eq(entry.length, strlen(entry.name));
 		ck_assert_int_eq(fstatat(top, entry.name, &st, AT_SYMLINK_NOFOLLOW), 0);
 		if (facts.dirent_ino_true)
@@ -443,6 +454,7 @@ START_TEST(dir_lists_every_entry_once)
 	ck_assert_int_eq(r, 0);
 	ck_assert_int_eq(files, FILES);
 	ck_assert_int_eq(others, 4);
+	ck_assert_uint_eq(ahead, FILES + 4 + 2);
 	close(fd);
 }
 END_TEST

@@ -688,14 +688,20 @@ END_TEST
 static unsigned getdents_calls;
 static ino_t torn_ino;
 
-/* Entries come at first, then an error. sys_descriptors reads /proc/self/fd by the same call. */
+/* Entries come at first, of which none says that it is the last, then an error. sys_descriptors reads /proc/self/fd by the same call. */
 static ssize_t torn_getdents(int fd, void *buffer, size_t size)
 {
 	struct stat status;
 	must(!fstat(fd, &status));
-	if (status.st_ino != torn_ino)
-		return sys_kernel.getdents(fd, buffer, size);
-	return getdents_calls++ ? -EIO : sys_kernel.getdents(fd, buffer, size);
+	if (status.st_ino == torn_ino && getdents_calls++)
+		return -EIO;
+	ssize_t filled = sys_kernel.getdents(fd, buffer, size);
+	for (ssize_t at = 0; status.st_ino == torn_ino && at < filled;) {
+		struct dirent64 *entry = (void *)((char *)buffer + at);
+		entry->d_off = 1 + at;
+		at += entry->d_reclen;
+	}
+	return filled;
 }
 
 START_TEST(torn_directory_is_told)
