@@ -189,7 +189,7 @@ struct dlk_options {
 	bool decide;                  /* dlk_scan decides about all files (reads large ones whole), so that all sets can be looked at */
 	bool isolate;                 /* files of one path are not made one, only files of different paths */
 	bool exclude_caches;          /* leave directories alone that hold a CACHEDIR.TAG */
-	bool will_apply;              /* take the lock on the roots, finish what a dead run left, begin to sync, all for dlk_apply */
+	bool will_apply;              /* take the lock on the roots, finish what a dead run left, and prepare for dlk_apply */
 	bool wait;                    /* wait for the lock instead of returning -EAGAIN */
 	const volatile int *stop;     /* NULL, or: the work ends in good order once this is not 0 */
 	const char *cache;            /* NULL, or the path of a file for digests and history, made if need be; see below */

@@ -25,7 +25,7 @@ import tempfile
 # The rooms of core, each above those that may include it; src/README.md says what each is for.
 ROOMS = """
     tell manners lines temp rule seen catalog bucket roots reach walk lock digest store store_none cache settled order sift confirm
-    keeper account journal journalin durable plan dirtime replace share recover planwords planout planin scan apply undo replace_at
+    keeper account journal journalin plan dirtime replace share recover planwords planout planin scan apply undo replace_at
 """.split()
 
 MAY_INCLUDE = {

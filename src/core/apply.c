@@ -21,7 +21,6 @@
 #include "account.h"
 #include "confirm.h"
 #include "dirtime.h"
-#include "durable.h"
 #include "journal.h"
 #include "plan.h"
 #include "reach.h"
@@ -32,6 +31,7 @@ enum {
 	WORKERS_MOST = 4,  /* beyond it the file system's own locks decide */
 	LINE_MOST = 64,    /* exchanges in their grace, a worker; more only fill directories with temporary names */
 	FD_EACH = 4,       /* descriptors an exchange may hold: target, keeper, directory, and one to spare */
+	SYNC_WHOLE = 32,   /* sets on a file system from which on syncing it whole is cheaper than keeper by keeper */
 	TELL_MS = 100,
 };
 
@@ -45,7 +45,7 @@ struct apply {
 	struct dirtimes *dirtimes; /* NULL: not wanted */
 	size_t *order;         /* NULL, or the units by what they would free: with a limit of time */
 	uint32_t run, serial;
-	int64_t *synced;       /* of each domain: when its sync began, see durable.h */
+	int64_t *synced;       /* of each domain */
 	bool *read_only;       /* atomic: of each domain, found so while linking */
 	bool *crossed;         /* atomic: of each domain, EXDEV was told */
 	size_t line, wave;
@@ -953,14 +953,41 @@ static void work(void *ctx, unsigned number)
 
 /* ---- before and after ---- */
 
-/* Where many keepers are to be made durable: mostly begun by the scan. */
+/* The sync of a whole file system, once, where many keepers are to be made durable. */
+static void sync_domain(struct apply *apply, uint32_t domain, struct inode_id id)
+{
+	struct catalog *catalog = &apply->plan->catalog;
+	const struct catalog_path *path =
+		catalog_path(catalog, (struct path_id){ catalog_inode(catalog, id)->first_path });
+	struct reach reach;
+	int dirfd;
+	reach_init(&reach, catalog, 4);
+	if (!reach_dir(&reach, (struct dir_id){ path->dir }, &dirfd)) {
+		int64_t before = sys->wall();
+		own_fd int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+		if (fd >= 0 && !sys->syncfs(fd))
+			apply->synced[domain] = before;
+	}
+	reach_free(&reach);
+}
+
 static int sync_domains(struct apply *apply)
 {
 	struct dlk_plan *plan = apply->plan;
-	int r = plan_begin_sync(plan);
-	for (uint32_t i = 0; i < plan->catalog.domains.count && !r; i++)
-		apply->synced[i] = durable_since(plan->durable, i);
-	return r;
+	size_t domains = plan->catalog.domains.count;
+	own_free size_t *counts = calloc(domains + 1, sizeof(*counts));
+	if (!counts)
+		return -ENOMEM;
+	for (size_t unit = 0; unit < apply->units; unit++) {
+		struct inode_id id =
+			unit < apply->sets ?
+				plan->members.at[plan->sets.at[unit].first] :
+				plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+		uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
+		if (++counts[domain] == SYNC_WHOLE)
+			sync_domain(apply, domain, id);
+	}
+	return 0;
 }
 
 /* What a unit would free, at most: a unit is a set, or a class of which nothing more is known yet. */
@@ -1035,6 +1062,8 @@ static int apply_init(struct apply *apply, struct dlk_plan *plan)
 	apply->crossed = calloc(domains, sizeof(*apply->crossed));
 	if (!apply->next || !apply->end || !apply->synced || !apply->read_only || !apply->crossed)
 		return -ENOMEM;
+	for (size_t i = 0; i < domains; i++)
+		apply->synced[i] = INT64_MIN;
 	for (unsigned w = 0; w < apply->workers; w++) {
 		apply->next[w] = apply->units * w / apply->workers;
 		apply->end[w] = apply->units * (w + 1) / apply->workers;

@@ -16,7 +16,6 @@
 #include "../base/sort.h"
 #include "../sys/extent.h"
 #include "account.h"
-#include "durable.h"
 #include "journal.h"
 #include "keeper.h"
 #include "lock.h"
@@ -109,7 +108,6 @@ void dlk_plan_free(struct dlk_plan *plan)
 		free(plan->asked.at[i]);
 	vec_free(&plan->asked);
 	journal_free(plan->journal);
-	durable_free(plan->durable);
 	lock_free(plan->lock);
 	sift_free(&plan->sift);
 	roots_free(&plan->roots);
@@ -720,64 +718,6 @@ int plan_foresee(struct dlk_plan *plan)
 		r = foresee_sharers(&foresight);
 	vec_free(&foresight.sharers);
 	free(foresight.access);
-	return r;
-}
-
-/* ---- made durable ---- */
-
-enum { SYNC_WHOLE = 32 /* sets on a file system from which on syncing it whole is cheaper than keeper by keeper */ };
-
-struct syncing {
-	size_t *counts; /* of sets, for each domain */
-	VEC(struct durable_place) places;
-};
-
-/* The file system of that inode. One that cannot be opened is not synced: its keepers are, one by one. */
-static int add_place(struct syncing *syncing, const struct catalog *catalog, struct inode_id id)
-{
-	struct durable_place place = { .domain = catalog_meta(catalog, catalog_inode(catalog, id))->domain };
-	struct reach reach;
-	int dirfd, r = 0;
-	reach_init(&reach, catalog, 4);
-	if (!reach_dir(&reach, (struct dir_id){ catalog_path(catalog, first_path(catalog, id))->dir }, &dirfd)) {
-		place.fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-		r = place.fd >= 0 ? vec_push(&syncing->places, place) : 0;
-		if (r)
-			sys->close(place.fd);
-	}
-	reach_free(&reach);
-	return r;
-}
-
-/* By sets, and by undecided classes, each of which will be one at least. */
-static int find_places(struct syncing *syncing, const struct dlk_plan *plan)
-{
-	size_t sets = plan->sets.count, units = sets + plan->sift.classes.count;
-	int r = 0;
-	for (size_t unit = 0; unit < units && !r; unit++) {
-		struct inode_id id = unit < sets ? plan->members.at[plan->sets.at[unit].first] :
-						   plan->sift.members.at[plan->sift.classes.at[unit - sets].first].inode;
-		uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
-		if (++syncing->counts[domain] == SYNC_WHOLE)
-			r = add_place(syncing, &plan->catalog, id);
-	}
-	return r;
-}
-
-int plan_begin_sync(struct dlk_plan *plan)
-{
-	struct syncing syncing = { 0 };
-	if (plan->durable)
-		return 0;
-	syncing.counts = calloc(plan->catalog.domains.count + 1, sizeof(*syncing.counts));
-	int r = syncing.counts ? find_places(&syncing, plan) : -ENOMEM;
-	if (!r) /* it has the descriptors from now on */
-		r = durable_begin(syncing.places.at, syncing.places.count, plan->options.threads != 1, &plan->durable);
-	else
-		for (size_t i = 0; i < syncing.places.count; i++)
-			sys->close(syncing.places.at[i].fd);
-	vec_free(&syncing.places);
-	free(syncing.counts);
 	return r;
 }
 

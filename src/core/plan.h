@@ -17,7 +17,6 @@
 
 struct lock;
 struct journal;
-struct durable;
 struct plan_class;
 
 struct plan_set {
@@ -44,7 +43,6 @@ struct dlk_plan {
 	struct sift sift; /* undecided classes live on in it until they are applied */
 	struct journal *journal; /* NULL: none is wanted, or not begun */
 	struct lock *lock; /* NULL for a dry run */
-	struct durable *durable; /* NULL: not begun */
 	struct cache *cache; /* NULL: none; its key is the plan's */
 	VEC(char *) asked; /* with a cache: the paths that were given, absolute */
 	int64_t started, begun; /* by the calendar, and by the clock that only goes on */
@@ -101,12 +99,6 @@ bool plan_has_attribute_block(const struct catalog_inode *inode);
 
 /* Puts what was found while applying with the rest of `shared`; no thread may look it up meanwhile. -ENOMEM. */
 MUST_CHECK int plan_gather_shared(struct dlk_plan *plan);
-
-/*
- * Begins to sync the file systems on which so many keepers are waiting that keeper by keeper would take longer, unless that is begun:
- * plan->durable. -ENOMEM.
- */
-MUST_CHECK int plan_begin_sync(struct dlk_plan *plan);
 
 /* Brings the sets into the order of their keepers' paths. -ENOMEM. */
 MUST_CHECK int plan_sort(struct dlk_plan *plan);

@@ -199,8 +199,6 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 	if (!r)
 		r = make_sets(plan);
 	reach_kept_free(&scan->kept);
-	if (!r && apply)
-		r = plan_begin_sync(plan);
 	if (!r)
 		r = foresee(plan);
 	return r;
