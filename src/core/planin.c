@@ -500,7 +500,7 @@ static int recover_in(struct planin *in, uint32_t id)
 		return -ENOMEM;
 	if (reach_dir(&in->reach, (struct dir_id){ id }, &from) || beneath_dir(from, ".", true, &fd))
 		return 0; /* may be searched but not read: nobody could find leftovers there */
-	struct dir dir = dir_begin(fd, buffer, false);
+	struct dir dir = dir_begin(fd, buffer);
 	int r;
 	while ((r = dir_next(&dir, &entry)) > 0) {
 		struct temp temp;

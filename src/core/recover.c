@@ -131,7 +131,7 @@ static int read_names(struct recovery *recovery, size_t from, int dirfd)
 		r = beneath_dir(dirfd, ".", true, &fd);
 	if (r)
 		return r;
-	struct dir dir = dir_begin(fd, buffer, false);
+	struct dir dir = dir_begin(fd, buffer);
 	struct dir_entry entry;
 	while ((r = dir_next(&dir, &entry)) > 0) {
 		r = note_name(&recovery->names, &entry);

@@ -544,6 +544,16 @@ static void expect_ino(void *ctx, uint64_t ino)
 	seen_prefetch(&phase->walk->catalog->linked, phase->domain, ino);
 }
 
+static struct dir begin_dir(struct walker *walker, const struct frame *frame)
+{
+	struct phase *phase = walker->phase;
+	struct dir dir = dir_begin(frame->fd, walker->buffer);
+	dir.end_told = phase->end_told;
+	dir.ahead = phase->ino_true ? expect_ino : NULL;
+	dir.ctx = phase;
+	return dir;
+}
+
 static void attend(struct walker *owner);
 
 static void read_frame(struct walker *walker, struct frame *frame)
@@ -561,13 +571,9 @@ static void read_frame(struct walker *walker, struct frame *frame)
 		}
 		memcpy(reading.path, frame->path ? frame->path : "", reading.path_base);
 	}
-	struct dir dir = dir_begin(frame->fd, walker->buffer, phase->end_told);
+	struct dir dir = begin_dir(walker, frame);
 	struct dir_entry entry;
 	int r;
-	if (phase->ino_true) {
-		dir.ahead = expect_ino;
-		dir.ctx = phase;
-	}
 	while (!ended(phase) && !late(phase) && (r = dir_next(&dir, &entry)) != 0) {
 		if (r < 0) {
 			tell_trouble(phase, frame, NULL, r);

@@ -27,16 +27,17 @@ struct dir {
 	int fd;
 	char *buffer;
 	size_t filled, at;
+	bool ended; /* the last entry was reached */
+	/* What follows is false or NULL unless the caller sets it. */
 	bool end_told; /* an offset of INT64_MAX says that there is nothing behind (see mount.h): a call fewer for each directory */
-	bool ended;
-	/* NULL, or called with the numbers of many entries at once, before dir_next gives them out one by one; "." and ".." are among them */
+	/* called with the numbers of many entries at once, before dir_next gives them out one by one; "." and ".." are among them */
 	void (*ahead)(void *ctx, uint64_t ino);
 	void *ctx;
 };
 
-static inline struct dir dir_begin(int fd, char *buffer, bool end_told)
+static inline struct dir dir_begin(int fd, char *buffer)
 {
-	return (struct dir){ .fd = fd, .buffer = buffer, .end_told = end_told };
+	return (struct dir){ .fd = fd, .buffer = buffer };
 }
 
 /*
