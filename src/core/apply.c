@@ -31,7 +31,7 @@ enum {
 	WORKERS_MOST = 4,  /* beyond it the file system's own locks decide */
 	LINE_MOST = 64,    /* exchanges in their grace, a worker; more only fill directories with temporary names */
 	FD_EACH = 4,       /* descriptors an exchange may hold: target, keeper, directory, and one to spare */
-	SYNC_WHOLE = 32,   /* sets on a file system from which on syncing it whole is cheaper than keeper by keeper */
+	SYNC_WHOLE = 32,   /* files that may keep on a file system from which on syncing it whole is cheaper than one by one */
 	TELL_MS = 100,
 };
 
@@ -272,24 +272,41 @@ static int link_recorded(void *ctx, uint64_t ticket)
 
 /* ---- opening ---- */
 
-/*
- * Opens an inode by the first of its names that still leads to it, as the scan saw it. *ret_reason tells why not: in use or
- * changed; else the error is trouble.
- */
-static int open_inode(struct worker *worker, struct inode_id id, struct candidate **ret, enum dlk_reason *ret_reason)
+/* An inode that is open and not leased yet. */
+struct opening {
+	int error, fd;
+	struct replace_synced synced;
+};
+
+/* Opens an inode by the first of its names that still leads to it. What may keep is synced now, while nothing of it is leased. */
+static struct opening reach_inode(struct worker *worker, struct inode_id id, bool may_keep)
 {
-	struct catalog *catalog = &worker->plan->catalog;
+	const struct catalog *catalog = &worker->plan->catalog;
 	const struct catalog_inode *inode = catalog_inode(catalog, id);
-	struct stamp scanned = catalog_stamp(catalog, inode);
-	bool mine = !worker->euid || scanned.uid == worker->euid;
-	int r = -ENOENT, fd;
-	for (uint32_t at = inode->first_path; r && at != ID_NONE;) {
+	bool mine = !worker->euid || catalog_meta(catalog, inode)->uid == worker->euid;
+	struct opening opening = { .error = -ENOENT, .synced = REPLACE_NOT_SYNCED };
+	for (uint32_t at = inode->first_path; opening.error && at != ID_NONE;) {
 		struct path_id path = { at };
-		r = reach_file(&worker->reach, path, mine, &fd);
+		opening.error = reach_file(&worker->reach, path, mine, &opening.fd);
 		at = catalog_path(catalog, path)->next;
 	}
+	if (!opening.error && may_keep)
+		opening.synced = replace_sync(&worker->replacer, opening.fd);
+	return opening;
+}
+
+/*
+ * The candidate, if it is as the scan saw it; the opening's descriptor is its own, or closed. *ret_reason tells why not: in use or
+ * changed; else the error is trouble.
+ */
+static int lease_inode(struct worker *worker, struct inode_id id, const struct opening *opening, struct candidate **ret,
+		       enum dlk_reason *ret_reason)
+{
+	const struct catalog *catalog = &worker->plan->catalog;
+	struct stamp scanned = catalog_stamp(catalog, catalog_inode(catalog, id));
+	int r = opening->error;
 	if (!r)
-		r = candidate_open(&worker->confirm, fd, ret);
+		r = candidate_open(&worker->confirm, opening->fd, ret);
 	if (!r && !stamp_same_version(&(*ret)->stamp, &scanned)) {
 		candidate_unref(*ret);
 		r = -ESTALE;
@@ -297,6 +314,7 @@ static int open_inode(struct worker *worker, struct inode_id id, struct candidat
 	if (!r) {
 		(*ret)->inode = id.v;
 		(*ret)->ctime = (*ret)->stamp.ctime;
+		replace_note_sync(*ret, &opening->synced);
 	}
 	*ret_reason = DLK_REASON_NONE;
 	if (r == -EAGAIN)
@@ -308,13 +326,19 @@ static int open_inode(struct worker *worker, struct inode_id id, struct candidat
 	return r;
 }
 
+static int open_inode(struct worker *worker, struct inode_id id, bool may_keep, struct candidate **ret, enum dlk_reason *ret_reason)
+{
+	struct opening opening = reach_inode(worker, id, may_keep);
+	return lease_inode(worker, id, &opening, ret, ret_reason);
+}
+
 /* A candidate for each inode, NULL where there is none (told). */
 static void open_wave(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
 {
 	for (size_t i = 0; i < count; i++) {
 		enum dlk_reason reason;
 		ret[i] = NULL;
-		int r = open_inode(worker, inodes[i], &ret[i], &reason);
+		int r = open_inode(worker, inodes[i], false, &ret[i], &reason);
 		if (r)
 			ret[i] = NULL;
 		else
@@ -529,7 +553,7 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 static size_t open_keeper_of_plan(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
 {
 	enum dlk_reason reason;
-	int r = open_inode(worker, inodes[0], ret, &reason);
+	int r = open_inode(worker, inodes[0], true, ret, &reason);
 	for (size_t i = 1; r && i < count; i++)
 		leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
 	return r ? count : 0;
@@ -540,7 +564,7 @@ static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, 
 {
 	for (size_t i = 0; i < count; i++) {
 		enum dlk_reason reason;
-		int r = open_inode(worker, inodes[i], ret, &reason);
+		int r = open_inode(worker, inodes[i], true, ret, &reason);
 		if (!r)
 			return i;
 		if (i) {
@@ -561,7 +585,6 @@ static void link_set(struct worker *worker, const struct inode_id *inodes, size_
 		return;
 	if (k)
 		keep_names(worker->plan, inodes[k]);
-	replace_sync(&worker->replacer, keeper);
 	for (size_t at = k + 1; at < count && going_on(worker->apply);) {
 		size_t n = size_min(worker->apply->wave, count - at), open = 0;
 		struct candidate *all[CONFIRM_MOST + 1] = { keeper };
@@ -626,6 +649,7 @@ struct open_class {
 	struct sift_member members[SIFT_UNDECIDED];
 	struct inode_id inodes[SIFT_UNDECIDED];
 	struct candidate *files[SIFT_UNDECIDED];
+	bool keep[SIFT_UNDECIDED]; /* the cache may, of what they are found to be */
 	size_t count;
 };
 
@@ -737,7 +761,7 @@ static void tell_left_out(struct worker *worker, const struct open_class *class)
  * Who turned out equal to whom is remembered: the next run need not compare them. Only of files that could not change meanwhile, and
  * that nobody touched in the tick they were read.
  */
-static void remember_comparison(struct worker *worker, const struct open_class *class, const bool *keep)
+static void remember_comparison(struct worker *worker, const struct open_class *class)
 {
 	struct cache *cache = worker->plan->cache;
 	uint64_t comparison = cache ? cache_comparison(cache) : 0;
@@ -745,7 +769,7 @@ static void remember_comparison(struct worker *worker, const struct open_class *
 		const struct candidate *file = class->files[i];
 		struct stamp now;
 		size_t first = 0;
-		if (!file || !keep[i] || !confirm_equal(file, file) || stamp_fd(file->fd, &now) ||
+		if (!file || !class->keep[i] || !confirm_equal(file, file) || stamp_fd(file->fd, &now) ||
 		    !stamp_untouched(&now, &file->stamp))
 			continue;
 		while (!class->files[first] || !confirm_equal(class->files[first], file))
@@ -754,33 +778,43 @@ static void remember_comparison(struct worker *worker, const struct open_class *
 	}
 }
 
+/* All are synced before any is leased. Those that cannot be opened are told. */
+static void open_class(struct worker *worker, const struct sift_class *found, struct open_class *class)
+{
+	const struct dlk_plan *plan = worker->plan;
+	struct opening openings[SIFT_UNDECIDED];
+	class->count = found->count;
+	for (size_t i = 0; i < class->count; i++) {
+		class->members[i] = plan->sift.members.at[found->first + i];
+		class->inodes[i] = class->members[i].inode;
+		class->keep[i] = plan->cache && cache_may_keep(plan->cache, class->inodes[i]);
+		openings[i] = reach_inode(worker, class->inodes[i], true);
+	}
+	for (size_t i = 0; i < class->count; i++) {
+		enum dlk_reason reason;
+		struct path_id path = { catalog_inode(&plan->catalog, class->inodes[i])->first_path };
+		int r = lease_inode(worker, class->inodes[i], &openings[i], &class->files[i], &reason);
+		if (!r)
+			continue;
+		class->files[i] = NULL;
+		leave_name(worker, path, DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
+	}
+}
+
 static void apply_class(struct worker *worker, const struct sift_class *found)
 {
-	struct dlk_plan *plan = worker->plan;
-	struct open_class class = { .count = found->count };
+	struct open_class class;
 	struct candidate *open[SIFT_UNDECIDED];
-	bool done[SIFT_UNDECIDED] = { false }, keep[SIFT_UNDECIDED] = { false };
+	bool done[SIFT_UNDECIDED] = { false };
 	size_t opened = 0;
-	for (size_t i = 0; i < class.count; i++) {
-		class.members[i] = plan->sift.members.at[found->first + i];
-		class.inodes[i] = class.members[i].inode;
-	}
-	for (size_t i = 0; i < class.count; i++) {
-		enum dlk_reason reason;
-		struct path_id path = { catalog_inode(&plan->catalog, class.inodes[i])->first_path };
-		keep[i] = plan->cache && cache_may_keep(plan->cache, class.inodes[i]);
-		int r = open_inode(worker, class.inodes[i], &class.files[i], &reason);
-		if (!r)
+	open_class(worker, found, &class);
+	for (size_t i = 0; i < class.count; i++)
+		if (class.files[i])
 			open[opened++] = class.files[i];
-		else
-			class.files[i] = NULL;
-		if (r)
-			leave_name(worker, path, DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
-	}
 	int r = confirm_compare(&worker->confirm, open, opened);
 	if (!r) {
 		tell_left_out(worker, &class);
-		remember_comparison(worker, &class, keep);
+		remember_comparison(worker, &class);
 	}
 	for (size_t i = 0; i < class.count && !r; i++)
 		if (class.files[i] && !done[i])
@@ -793,22 +827,29 @@ static void apply_class(struct worker *worker, const struct sift_class *found)
 
 /* ---- workers ---- */
 
-/* How many files a unit has, and how many bytes each of them may have to be read. */
-static uint32_t unit_size(const struct dlk_plan *plan, size_t sets, size_t unit, uint64_t *ret_bytes)
+/* To be called under the plan's mutex while others apply. */
+static struct inode_id first_inode(const struct apply *apply, size_t unit)
 {
-	const struct sift_class *class = unit < sets ? NULL : &plan->sift.classes.at[unit - sets];
-	const struct plan_set *set = class ? NULL : &plan->sets.at[unit];
-	struct inode_id id = class ? plan->sift.members.at[class->first].inode : plan->members.at[set->first];
-	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
+	const struct dlk_plan *plan = apply->plan;
+	if (unit < apply->sets)
+		return plan->members.at[plan->sets.at[unit].first];
+	return plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+}
+
+/* How many files a unit has, and how many bytes each of them may have to be read. */
+static uint32_t unit_size(const struct apply *apply, size_t unit, uint64_t *ret_bytes)
+{
+	const struct dlk_plan *plan = apply->plan;
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, first_inode(apply, unit));
 	*ret_bytes = u64_min(inode->size, inode->blocks * 512);
-	return class ? class->count : set->count;
+	return unit < apply->sets ? plan->sets.at[unit].count : plan->sift.classes.at[unit - apply->sets].count;
 }
 
 static void add_up(struct apply *apply)
 {
 	for (size_t unit = 0; unit < apply->units; unit++) {
 		uint64_t bytes;
-		uint32_t files = unit_size(apply->plan, apply->sets, unit, &bytes);
+		uint32_t files = unit_size(apply, unit, &bytes);
 		apply->files += files;
 		apply->bytes += files * bytes;
 	}
@@ -918,10 +959,8 @@ static void begin_unit(struct worker *worker, size_t unit)
 	struct apply *apply = worker->apply;
 	struct dlk_plan *plan = apply->plan;
 	pthread_mutex_lock(&plan->mutex);
-	struct inode_id id = unit < apply->sets ?
-				     plan->members.at[plan->sets.at[unit].first] :
-				     plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
-	worker->unit_files = unit_size(plan, apply->sets, unit, &worker->unit_bytes);
+	struct inode_id id = first_inode(apply, unit);
+	worker->unit_files = unit_size(apply, unit, &worker->unit_bytes);
 	worker->unit_bytes *= worker->unit_files;
 	pthread_mutex_unlock(&plan->mutex);
 	uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
@@ -979,12 +1018,12 @@ static int sync_domains(struct apply *apply)
 	if (!counts)
 		return -ENOMEM;
 	for (size_t unit = 0; unit < apply->units; unit++) {
-		struct inode_id id =
-			unit < apply->sets ?
-				plan->members.at[plan->sets.at[unit].first] :
-				plan->sift.members.at[plan->sift.classes.at[unit - apply->sets].first].inode;
+		struct inode_id id = first_inode(apply, unit);
 		uint32_t domain = catalog_meta(&plan->catalog, catalog_inode(&plan->catalog, id))->domain;
-		if (++counts[domain] == SYNC_WHOLE)
+		uint64_t bytes;
+		size_t before = counts[domain];
+		counts[domain] += unit < apply->sets ? 1 : unit_size(apply, unit, &bytes);
+		if (before < SYNC_WHOLE && counts[domain] >= SYNC_WHOLE)
 			sync_domain(apply, domain, id);
 	}
 	return 0;

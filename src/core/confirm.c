@@ -82,6 +82,7 @@ int candidate_open(struct confirm *confirm, int fd, struct candidate **ret)
 	}
 	candidate->fd = fd;
 	candidate->refs = 1;
+	candidate->synced = INT64_MIN;
 	candidate->lease.fd = fd;
 	int r = lease_and_look(confirm, candidate);
 	if (!r && confirm->xattrs)

@@ -31,6 +31,7 @@ struct candidate {
 	bool weaker;            /* no lease could be had, or none that binds every writer */
 	bool spoiled;           /* in use or changed: nothing more is done with it */
 	bool durable;           /* its data is known to be on disk */
+	int64_t synced;         /* sys->wall() before it was synced without a lease; INT64_MIN: never (core/replace.c) */
 	int unsynced;           /* what syncing it failed with: it is not asked again (core/replace.c) */
 	int error;              /* why the comparison left it out: a negative errno, or 0 */
 	unsigned refs;

@@ -100,26 +100,42 @@ static int64_t lag(int64_t ctime)
 	return (ctime % (FINE * NS_PER_MS) ? FRESH : COARSE) * NS_PER_MS;
 }
 
-/*
- * A keeper untouched since before the file system was synced is on disk with it. Its ctime tells, which no program can set;
- * a younger one is synced by itself.
- */
-static int sync_keeper(struct replacer *replacer, struct candidate *keeper)
+/* A file untouched since before it, or its file system, was synced is on disk with it. Its ctime tells, which no program can set. */
+static bool covered(int64_t synced, int64_t ctime)
+{
+	return synced != INT64_MIN && ctime < synced - lag(ctime);
+}
+
+/* A keeper younger than that is synced, perhaps once more: what is new since the last time is little. */
+static int sync_keeper(const struct replacer *replacer, struct candidate *keeper)
 {
 	if (keeper->durable || replacer->no_sync)
 		return 0;
 	if (keeper->unsynced) /* the kernel may have dropped what it could not write, and would say yes now (fsync(2)) */
 		return keeper->unsynced;
-	bool covered = replacer->synced != INT64_MIN && keeper->stamp.ctime < replacer->synced - lag(keeper->stamp.ctime);
-	int r = covered ? 0 : sys->fdatasync(keeper->fd);
+	int64_t ctime = keeper->stamp.ctime;
+	int r = covered(replacer->synced, ctime) || covered(keeper->synced, ctime) ? 0 : sys->fdatasync(keeper->fd);
 	keeper->durable = !r;
 	keeper->unsynced = r;
 	return r;
 }
 
-void replace_sync(struct replacer *replacer, struct candidate *keeper)
+struct replace_synced replace_sync(struct replacer *replacer, int fd)
 {
-	keeper->unsynced = sync_keeper(replacer, keeper);
+	struct replace_synced synced = REPLACE_NOT_SYNCED;
+	struct stamp now;
+	if (replacer->no_sync || stamp_fd(fd, &now) || covered(replacer->synced, now.ctime))
+		return synced;
+	replace_settle_all(replacer);
+	synced.at = sys->wall();
+	synced.error = sys->fdatasync(fd);
+	return synced;
+}
+
+void replace_note_sync(struct candidate *keeper, const struct replace_synced *synced)
+{
+	keeper->synced = synced->at;
+	keeper->unsynced = synced->error;
 }
 
 /* ---- 4 stage ---- */

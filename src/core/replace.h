@@ -72,11 +72,20 @@ MUST_CHECK int replace_init(struct replacer *replacer, struct confirm *confirm, 
 			    size_t room);
 void replace_free(struct replacer *replacer); /* after replace_settle_all */
 
+/* What became of a file's sync before it was leased. */
+struct replace_synced {
+	int64_t at; /* sys->wall() before it; INT64_MIN: there was none */
+	int error;
+};
+#define REPLACE_NOT_SYNCED ((struct replace_synced){ .at = INT64_MIN })
+
 /*
- * Step 3 ahead of time: before targets are opened and leased, so that nobody who wants to write to one waits for the keeper to be
- * synced. Trouble is remembered, and met by replace_name.
+ * Step 3 ahead of time, of a file that may keep: before it, and what it will be compared with, is leased, so that nobody who wants to
+ * write to one of them waits for it to be synced; those in line are finished first for the same reason. Trouble is remembered by
+ * replace_note_sync, and met by replace_name.
  */
-void replace_sync(struct replacer *replacer, struct candidate *keeper);
+struct replace_synced replace_sync(struct replacer *replacer, int fd);
+void replace_note_sync(struct candidate *keeper, const struct replace_synced *synced);
 
 /*
  * Takes one name through steps 3 to 7. The proof is borrowed (references are taken). 0: in line, or already told done.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../src/core/confirm.h"
+#include "../../src/core/sift.h"
 #include "../../src/sys/stamp.h"
 
 /* ---- single stories ---- */
@@ -155,32 +156,53 @@ static void story_new_name(void)
 }
 
 /* 14: the keeper's data is on disk before its other copy is given up. */
-static unsigned syncs;
+static unsigned free_syncs, leased_syncs; /* of the keeper, without its lease and with it */
 
 static int count_sync(int fd)
 {
 	struct stamp synced, keeper;
 	if (!stamp_fd(fd, &synced) && !stamp_at(AT_FDCWD, KEEPER, &keeper) && stamp_same_file(&synced, &keeper))
-		syncs++;
+		*(fcntl(fd, F_GETLEASE) == F_RDLCK ? &leased_syncs : &free_syncs) += 1;
 	return sys_kernel.fdatasync(fd);
 }
 
-static void check_synced(void *ctx UNUSED)
+static void sync_and_link(void (*check_syncs)(void *ctx))
 {
-	check(syncs == 1, "exchanged before the keeper was synced");
+	hooks_install();
+	struct sys_calls table = *sys;
+	table.fdatasync = count_sync;
+	sys_replace(&table);
+	hooks_add(at_exchange, check_syncs, NULL);
+	struct report report = run_all();
+	check(report.tally.links_made == 1, "not linked");
+	check_always(&report);
+}
+
+/* What was written in the tick of the sync before the lease may have been written after it. */
+static void check_synced_again(void *ctx UNUSED)
+{
+	check(leased_syncs == 1, "exchanged before the keeper was synced as it was compared");
 }
 
 static void story_sync(void)
 {
 	field_make(SAME);
-	hooks_install();
-	struct sys_calls table = *sys;
-	table.fdatasync = count_sync;
-	sys_replace(&table);
-	hooks_add(at_exchange, check_synced, NULL);
-	struct report report = run_all();
-	check(report.tally.links_made == 1, "not linked");
-	check_always(&report);
+	sync_and_link(check_synced_again);
+}
+
+static void check_synced_once(void *ctx UNUSED)
+{
+	check(free_syncs == 1 && !leased_syncs, "not synced once, before it was leased");
+}
+
+static void story_sync_old(void)
+{
+	struct stamp keeper;
+	field_make(SAME);
+	must(stamp_at(AT_FDCWD, KEEPER, &keeper), KEEPER);
+	while (sys_kernel.wall() < keeper.ctime + 200 * NS_PER_MS)
+		sys_kernel.sleep(10 * NS_PER_MS);
+	sync_and_link(check_synced_once);
 }
 
 /* 8: between exchange and unlink others have the time that is promised. */
@@ -333,25 +355,93 @@ static int sync_slowly(int fd)
 	return r;
 }
 
-/* Nor for the keeper to be synced, which may have much to write. */
-static void story_sync_polled(void)
+/* Nor for a file to be synced, which may have much to write: neither who wants this one nor who wants its equal. */
+static void do_sync_polled(size_t size, const char *path, unsigned nth)
 {
-	field_make(SAME);
+	field_make(size);
 	hooks_install();
 	hooked = sys;
 	struct sys_calls table = *sys;
 	table.fdatasync = sync_slowly;
 	sys_replace(&table);
-	struct actor *writer = actor_make(write_in_place, TARGET);
-	hooks_add((struct moment)LINK_PHASE("sync", CALL_SYNC, AFTER, 1), actor_go, writer);
+	struct actor *writer = actor_make(write_in_place, path);
+	hooks_add((struct moment)LINK_PHASE("sync", CALL_SYNC, AFTER, nth), actor_go, writer);
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	if (actor_took(writer) > 500 * NS_PER_MS)
-		again("a writer had to wait %lld ms for the keeper's sync", (long long)(actor_took(writer) / NS_PER_MS));
-	check_written();
+		again("a writer had to wait %lld ms for a sync", (long long)(actor_took(writer) / NS_PER_MS));
 	check(!report.tally.links_made && !report.tally.errors, "figures");
-	check_always(&report);
+	if (strcmp(path, KEEPER))
+		check_always(&report);
+	check(begins_with(path, WRITTEN), "what was written is lost");
+}
+
+static void story_sync_polled(void)
+{
+	do_sync_polled(SAME, TARGET, 1);
+}
+
+static void story_sync_polled_keeper(void)
+{
+	do_sync_polled(SAME, KEEPER, 1);
+}
+
+/* Too large for a digest of the whole: who keeps is known only when all are compared, so both are synced. */
+enum { LATE = 2 * SIFT_SMALL };
+
+static void story_sync_polled_large(void)
+{
+	do_sync_polled(LATE, TARGET, 2);
+}
+
+static void story_sync_polled_large_keeper(void)
+{
+	do_sync_polled(LATE, KEEPER, 2);
+}
+
+/* Nor who comes to a file in its grace, for the keeper of the next set: it is opened next, and then synced. */
+static struct actor *late_writer;
+static bool exchanged_first, next_opened;
+
+static void act_exchanged(void *ctx UNUSED)
+{
+	exchanged_first = true;
+}
+
+static int open_next(int dirfd, const char *path, int flags, mode_t mode)
+{
+	if (exchanged_first && !next_opened)
+		actor_go(late_writer);
+	next_opened = exchanged_first;
+	return hooked->openat(dirfd, path, flags, mode);
+}
+
+static int sync_next_slowly(int fd)
+{
+	return (next_opened ? sync_slowly : hooked->fdatasync)(fd);
+}
+
+static void story_sync_polled_next(void)
+{
+	field_make(SAME);
+	make_file("root/sub/z1", "next", SAME);
+	make_file("root/sub/z2", "next", SAME);
+	hooks_install();
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.openat = open_next;
+	table.fdatasync = sync_next_slowly;
+	sys_replace(&table);
+	late_writer = actor_make_stale(write_in_place, TARGET);
+	hooks_add(at_exchange, actor_look, late_writer);
+	hooks_add(at_verify, act_exchanged, NULL);
+	struct report report = run_all();
+	must(actor_join(late_writer), "writer");
+	if (actor_took(late_writer) > 500 * NS_PER_MS)
+		again("a writer had to wait %lld ms for another's sync", (long long)(actor_took(late_writer) / NS_PER_MS));
 	check_written();
+	check(report.tally.links_made == 1 && one_file("root/sub/z1", "root/sub/z2"), "figures");
+	check_always(&report);
 }
 
 /* The name in the last line of a journal, below root/. */
@@ -752,6 +842,7 @@ static const struct story stories[] = {
 	{ "stale setxattr at grace", story_stale_setxattr, false },
 	{ "row 10: write through the new name", story_new_name, false },
 	{ "row 14: sync before exchange", story_sync, false },
+	{ "row 14: sync before the lease", story_sync_old, false },
 	{ "grace", story_grace, false },
 	{ "stale write, target of two names", story_two_names, false },
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
@@ -759,6 +850,10 @@ static const struct story stories[] = {
 	{ "write while a large file is compared", story_polled, false },
 	{ "write while others are compared, unreadable itself", story_unreadable_polled, false },
 	{ "write while the keeper is synced", story_sync_polled, false },
+	{ "write to the keeper while it is synced", story_sync_polled_keeper, false },
+	{ "stale write while the next keeper is synced", story_sync_polled_next, false },
+	{ "write while one of a class is synced", story_sync_polled_large, false },
+	{ "write to one of a class while it is synced", story_sync_polled_large_keeper, false },
 	{ "write while a large file is undone", story_undo_polled, false },
 	{ "cut while hashed", story_cut_while_hashed, false },
 	{ "grows while hashed", story_grows_while_hashed, false },
