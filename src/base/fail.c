@@ -43,3 +43,9 @@ enum fail_kind fail_kind(int error)
 		return FAIL_OTHER;
 	}
 }
+
+bool fail_changed(int error)
+{
+	enum fail_kind kind = fail_kind(error);
+	return kind == FAIL_GONE || kind == FAIL_SWAPPED;
+}

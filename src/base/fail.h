@@ -3,6 +3,8 @@
 #ifndef BASE_FAIL_H
 #define BASE_FAIL_H
 
+#include <stdbool.h>
+
 enum fail_kind {
 	FAIL_GONE,        /* the file or a directory above it is not there any more: ENOENT, ENOTDIR, ESTALE */
 	FAIL_SWAPPED,     /* something else stands there: ELOOP, EXDEV of openat2, EISDIR, ENXIO, ENODEV, ESPIPE */
@@ -17,5 +19,8 @@ enum fail_kind {
 
 /* The kind of an errno, positive or negative. */
 enum fail_kind fail_kind(int error);
+
+/* Whether it says only that the tree is not as it was: gone or swapped. 0 does not. */
+bool fail_changed(int error);
 
 #endif

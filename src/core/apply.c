@@ -321,7 +321,7 @@ static int lease_inode(struct worker *worker, struct inode_id id, const struct o
 		*ret_reason = DLK_REASON_IN_USE;
 	else if (r == -ENOTSUP)
 		*ret_reason = DLK_REASON_NOT_REGULAR;
-	else if (r && (fail_kind(r) == FAIL_GONE || fail_kind(r) == FAIL_SWAPPED))
+	else if (fail_changed(r))
 		*ret_reason = DLK_REASON_CHANGED;
 	return r;
 }
@@ -398,7 +398,7 @@ static int replace_path(struct worker *worker, struct proof *proof, struct path_
 	r = reach_pin(&worker->reach, (struct dir_id){ catalog_path(catalog, path)->dir }, &name->dir);
 	if (r) {
 		free(name);
-		bool changed = fail_kind(r) == FAIL_GONE || fail_kind(r) == FAIL_SWAPPED;
+		bool changed = fail_changed(r);
 		leave_name(worker, path, DLK_STAGE_LINK, changed ? DLK_REASON_CHANGED : DLK_REASON_NONE, changed ? 0 : r);
 		return 0;
 	}
@@ -1197,7 +1197,7 @@ static void times_trouble(void *ctx, struct dir_id dir, int error)
 {
 	struct times *times = ctx;
 	struct text path = { 0 };
-	if (fail_kind(error) == FAIL_GONE || fail_kind(error) == FAIL_SWAPPED)
+	if (fail_changed(error))
 		return; /* somebody else's directory now, with their time */
 	catalog_dir_text(&times->apply->plan->catalog, dir, &path);
 	tell_error(&times->apply->plan->tell, DLK_STAGE_TIMES, path.at, error);

@@ -96,8 +96,7 @@ static int add(struct lock *lock, int fd, const struct stamp *stamp, bool alone,
  */
 static bool out_of_reach(int r)
 {
-	enum fail_kind kind = fail_kind(r);
-	return kind == FAIL_DENIED || kind == FAIL_GONE || kind == FAIL_SWAPPED;
+	return fail_kind(r) == FAIL_DENIED || fail_changed(r);
 }
 
 static int open_dir(int dirfd, const char *path, int *ret_fd, struct stamp *ret_stamp)

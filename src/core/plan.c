@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/fail.h"
 #include "../base/pool.h"
 #include "../base/sort.h"
 #include "../sys/extent.h"
@@ -523,6 +524,7 @@ struct sharer {
 	struct inode_id keeper, inode;
 	uint64_t names;
 	uint64_t shared; /* bytes */
+	int error;       /* they could not be asked for: counted as none */
 };
 
 struct foresight {
@@ -587,18 +589,20 @@ static bool may_share(const struct dlk_plan *plan, const struct catalog_inode *i
 	return catalog_domain(&plan->catalog, inode)->shares_extents || plan_has_attribute_block(inode);
 }
 
-static uint64_t shared_bytes(struct reach *reach, const struct catalog_inode *keeper, const struct catalog_inode *inode)
+static int ask_sharer(struct reach *reach, struct sharer *sharer)
 {
 	const struct catalog *catalog = reach->catalog;
-	uint64_t shared = 0;
+	const struct catalog_inode *inode = catalog_inode(catalog, sharer->inode), *keeper = catalog_inode(catalog, sharer->keeper);
 	own_fd int fd = -1, other = -1;
-	if (reach_file(reach, (struct path_id){ inode->first_path }, true, &fd))
-		return 0;
-	if (catalog_domain(catalog, inode)->shares_extents && extent_shared(fd, &shared))
-		shared = 0;
-	if (plan_has_attribute_block(inode) && !reach_file(reach, (struct path_id){ keeper->first_path }, true, &other))
-		shared += extent_attributes_shared(fd, other);
-	return shared;
+	int r = reach_file(reach, (struct path_id){ inode->first_path }, true, &fd);
+	if (!r && catalog_domain(catalog, inode)->shares_extents)
+		r = extent_shared(fd, &sharer->shared);
+	if (r || !plan_has_attribute_block(inode))
+		return r;
+	r = reach_file(reach, (struct path_id){ keeper->first_path }, true, &other);
+	if (!r)
+		sharer->shared += extent_attributes_shared(fd, other);
+	return r;
 }
 
 enum {
@@ -611,15 +615,14 @@ enum {
 static void ask_some(void *ctx, unsigned worker)
 {
 	struct foresight *foresight = ctx;
-	const struct catalog *catalog = &foresight->plan->catalog;
 	struct reach reach;
 	size_t from;
 	(void)worker;
-	reach_init(&reach, catalog, ASKER_DIRS);
+	reach_init(&reach, &foresight->plan->catalog, ASKER_DIRS);
 	while ((from = __atomic_fetch_add(&foresight->next, SHARERS_TAKE, __ATOMIC_RELAXED)) < foresight->sharers.count) {
 		size_t to = size_min(from + SHARERS_TAKE, foresight->sharers.count);
 		for (struct sharer *at = foresight->sharers.at + from; at < foresight->sharers.at + to; at++)
-			at->shared = shared_bytes(&reach, catalog_inode(catalog, at->keeper), catalog_inode(catalog, at->inode));
+			at->error = ask_sharer(&reach, at);
 	}
 	reach_free(&reach);
 }
@@ -677,6 +680,15 @@ static int foresee_set(struct foresight *foresight, const struct plan_set *set)
 	return r;
 }
 
+/* What is gone or swapped is met again when it is to be replaced. */
+static void tell_unasked(struct dlk_plan *plan, const struct sharer *sharer)
+{
+	struct path_id path = { catalog_inode(&plan->catalog, sharer->inode)->first_path };
+	own_free char *text = catalog_path_string(&plan->catalog, path);
+	if (!fail_changed(sharer->error))
+		tell_error(&plan->tell, DLK_STAGE_HASH, text, sharer->error);
+}
+
 /* Each is opened, so several threads ask. */
 static int foresee_sharers(struct foresight *foresight)
 {
@@ -688,6 +700,8 @@ static int foresee_sharers(struct foresight *foresight)
 	for (size_t i = 0; i < foresight->sharers.count && !r; i++) {
 		const struct sharer *sharer = &foresight->sharers.at[i];
 		struct plan_shared shared = { sharer->inode, sharer->shared };
+		if (sharer->error)
+			tell_unasked(plan, sharer);
 		account_add(&plan->tally, &(struct account_inode){
 						  .blocks = catalog_inode(&plan->catalog, sharer->inode)->blocks,
 						  .shared = sharer->shared,

@@ -594,10 +594,9 @@ static int leave(struct planin *in, const struct side *side, enum dlk_reason rea
 /* Trouble with one name: 1 when it was told and the next line may come, else the error. */
 static int trouble(struct planin *in, const struct side *side, int r)
 {
-	enum fail_kind kind = fail_kind(r);
 	if (r == -ENOMEM || r == -ECANCELED || r == -EOVERFLOW)
 		return r;
-	if (kind == FAIL_GONE || kind == FAIL_SWAPPED)
+	if (fail_changed(r))
 		return leave(in, side, DLK_REASON_CHANGED);
 	tell_error(&in->plan->tell, DLK_STAGE_PLAN, side->name, r);
 	return 1;

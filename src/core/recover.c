@@ -371,8 +371,7 @@ static enum verdict look_into(struct leftover *l, int *ret_error)
 
 static void tell_verdict(struct tell *tell, const char *path, enum verdict verdict, int error)
 {
-	enum fail_kind kind = fail_kind(error);
-	if (error && (kind == FAIL_GONE || kind == FAIL_SWAPPED)) /* its directory, since the walk */
+	if (fail_changed(error)) /* its directory, since the walk */
 		tell_skip(tell, DLK_STAGE_RECOVER, path, DLK_REASON_CHANGED, 1);
 	else if (error)
 		tell_error(tell, DLK_STAGE_RECOVER, path, error);

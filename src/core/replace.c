@@ -82,8 +82,7 @@ static void tell_left(struct replacer *replacer, const struct replace_pending *p
 /* What an errno of a look means for the name: gone or swapped is a change, the rest is trouble. */
 static void tell_look_failed(struct replacer *replacer, const struct replace_pending *p, enum dlk_stage stage, int r)
 {
-	enum fail_kind kind = fail_kind(r);
-	if (kind == FAIL_GONE || kind == FAIL_SWAPPED)
+	if (fail_changed(r))
 		tell_left(replacer, p, stage, DLK_REASON_CHANGED, 0);
 	else
 		tell_left(replacer, p, stage, DLK_REASON_NONE, r);

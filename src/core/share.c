@@ -49,10 +49,9 @@ static void leave(struct dlk_plan *plan, struct inode_id id, int r)
 {
 	own_free char *path = catalog_path_string(&plan->catalog, name_of(plan, id));
 	uint64_t names = set_fates(plan, id, DLK_FATE_LEFT);
-	enum fail_kind kind = fail_kind(r);
 	if (r == -EILSEQ)
 		tell_skip(&plan->tell, DLK_STAGE_LINK, path, DLK_REASON_UNEQUAL, names);
-	else if (kind == FAIL_GONE || kind == FAIL_SWAPPED)
+	else if (fail_changed(r))
 		tell_skip(&plan->tell, DLK_STAGE_LINK, path, DLK_REASON_CHANGED, names);
 	else
 		tell_error(&plan->tell, DLK_STAGE_LINK, path, r);

@@ -300,8 +300,7 @@ static int open_item(struct reader *reader, const struct catalog_inode *inode, i
 static void tell_trouble(struct sifting *sifting, const struct catalog_inode *inode, int r)
 {
 	own_free char *path = catalog_path_string(sifting->sift->catalog, (struct path_id){ inode->first_path });
-	enum fail_kind kind = fail_kind(r);
-	if (r == -ENODATA || kind == FAIL_GONE || kind == FAIL_SWAPPED)
+	if (r == -ENODATA || fail_changed(r))
 		tell_skip(sifting->sift->tell, DLK_STAGE_HASH, path, DLK_REASON_CHANGED, inode->names);
 	else
 		tell_error(sifting->sift->tell, DLK_STAGE_HASH, path, r);

@@ -172,12 +172,11 @@ static int take_parent(struct undo *undo, const char *path, struct parent **ret)
 static void tell_trouble(struct undo *undo, const struct journal_entry *entry, int r)
 {
 	struct tell *tell = &undo->plan->tell;
-	enum fail_kind kind = fail_kind(r);
 	if (r == -ENOMEM || r == -ECANCELED)
 		undo->error = r;
 	else if (r == -EAGAIN || r == -EBUSY)
 		tell_skip(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_IN_USE, 1);
-	else if (r == -ESTALE || r == -EILSEQ || r == -ENODATA || r == -ENOTSUP || kind == FAIL_GONE || kind == FAIL_SWAPPED)
+	else if (r == -ESTALE || r == -EILSEQ || r == -ENODATA || r == -ENOTSUP || fail_changed(r))
 		tell_skip(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_CHANGED, 1);
 	else
 		tell_error(tell, DLK_STAGE_UNDO, entry->path, r);

@@ -651,7 +651,7 @@ static struct frame *open_entry(struct walker *walker, struct entry *entry)
 		r = stamp_fd(fd, &stamp);
 	if (r == -EXDEV)
 		put_off(phase, parent, entry->name);
-	else if (r && fail_kind(r) != FAIL_GONE && fail_kind(r) != FAIL_SWAPPED)
+	else if (r && !fail_changed(r))
 		tell_trouble(phase, parent, entry->name, r);
 	if (r || !enter(phase, entry, &stamp))
 		return NULL;

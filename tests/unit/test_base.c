@@ -40,6 +40,7 @@ START_TEST(fail_kinds)
 	for (size_t i = 0; i < countof(table); i++) {
 		ck_assert_int_eq(fail_kind(table[i].error), table[i].kind);
 		ck_assert_int_eq(fail_kind(-table[i].error), table[i].kind);
+		ck_assert(fail_changed(-table[i].error) == (table[i].kind == FAIL_GONE || table[i].kind == FAIL_SWAPPED));
 	}
 }
 END_TEST

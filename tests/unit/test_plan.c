@@ -4,6 +4,7 @@
 
 #include "../../src/core/plan.h"
 #include "forest.h"
+#include "scratch.h"
 
 enum { FILES_MOST = 40, NAMES_MOST = 160, MASKS = 1 << DLK_RESPECT_WORDS, POLICIES = DLK_KEEP_FIRST_PATH + 1 };
 
@@ -364,11 +365,76 @@ START_TEST(time_grows_with_the_files)
 }
 END_TEST
 
+/* ---- what could not be asked ---- */
+
+static unsigned opened, fails_from, errors_told;
+static int fails_with;
+
+/* As if each file had a block of attributes, which equal files may share. */
+static int statx_with_attributes(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+	int r = sys_kernel.statx(dirfd, path, flags, mask, ret);
+	if (!r && S_ISREG(ret->stx_mode))
+		ret->stx_blocks += 8;
+	return r;
+}
+
+static int open_until(int dirfd, const char *path, int flags, mode_t mode)
+{
+	bool file = !strcmp(path, "one") || !strcmp(path, "two");
+	return file && ++opened > fails_from ? fails_with : sys_kernel.openat(dirfd, path, flags, mode);
+}
+
+static void count_errors(void *ctx UNUSED, const struct dlk_event *event)
+{
+	errors_told += event->kind == DLK_EVENT_ERROR && event->stage == DLK_STAGE_HASH && event->error == -fails_with;
+}
+
+static struct dlk_tally look_with_openings(unsigned from, int error)
+{
+	const char *const paths[] = { top_path };
+	struct dlk_options options;
+	struct dlk_plan *looked;
+	opened = errors_told = 0;
+	fails_from = from;
+	fails_with = error;
+	dlk_options_init(&options);
+	options.threads = 1;
+	options.observe = count_errors;
+	must(!dlk_scan(&options, paths, 1, &looked));
+	struct dlk_tally tally = *dlk_plan_tally(looked);
+	dlk_plan_free(looked);
+	return tally;
+}
+
+/* Two files of one link are opened to be read, then one and the other to ask which blocks they share. */
+START_TEST(shared_blocks_that_could_not_be_asked_for_are_told)
+{
+	scratch_begin();
+	scratch_text("one", "the same");
+	scratch_text("two", "the same");
+	table.statx = statx_with_attributes;
+	table.openat = open_until;
+	sys_replace(&table);
+	ck_assert_uint_eq(look_with_openings(UINT_MAX, 0).inodes_freed, 1);
+	unsigned all = opened;
+	ck_assert_uint_eq(all, 4);
+	for (unsigned missing = 1; missing <= 2; missing++) {
+		struct dlk_tally tally = look_with_openings(all - missing, -EMFILE);
+		ck_assert(tally.errors == 1 && errors_told == 1 && tally.inodes_freed == 1);
+		tally = look_with_openings(all - missing, -ENOENT); /* met again when it is to be replaced */
+		ck_assert(!tally.errors && tally.inodes_freed == 1);
+	}
+	scratch_end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		sets_are_the_naive_ones_for_every_policy,
 		time_grows_with_the_files,
+		shared_blocks_that_could_not_be_asked_for_are_told,
 	};
 	return unit_run("plan", tests, countof(tests));
 }
