@@ -37,7 +37,7 @@ static int refuse_type(const struct stamp *stamp)
 	return stamp_regular(stamp) ? 0 : -EINVAL;
 }
 
-/* Looks at what src leads to before opening it for reading: opening a device can do things. */
+/* Looks at what src leads to before opening it for reading: opening a device can do things. Without /proc it is opened by name. */
 static int open_src(int dirfd, const char *src, unsigned flags, struct call *call)
 {
 	int follow = flags & DLK_FOLLOW ? 0 : O_NOFOLLOW;
@@ -47,6 +47,9 @@ static int open_src(int dirfd, const char *src, unsigned flags, struct call *cal
 	if (!r)
 		r = refuse_type(&call->src_stamp);
 	if (r)
+		return r;
+	r = beneath_again(fd, &call->src);
+	if (r != -ENOENT)
 		return r;
 	call->src = sys->openat(dirfd, src, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow, 0);
 	r = call->src < 0 ? call->src : stamp_fd(call->src, &opened);

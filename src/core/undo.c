@@ -346,7 +346,7 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	if (!r)
 		r = remake_dress(fd, &entry->old, entry->has_xattrs ? &entry->xattrs : own);
 	if (!r)
-		r = remake_reopen(fd, &again);
+		r = beneath_again(fd, &again);
 	if (r)
 		return r;
 	close_fd(&fd); /* so that a lease can be had */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/fail.h"
@@ -158,5 +159,16 @@ int beneath_file(int dirfd, const char *name, bool mine, int *ret_fd)
 	if (fd < 0)
 		return fd;
 	*ret_fd = fd;
+	return 0;
+}
+
+int beneath_again(int fd, int *ret_fd)
+{
+	char path[sizeof("/proc/self/fd/-2147483648")];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int again = sys->openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	if (again < 0)
+		return again;
+	*ret_fd = again;
 	return 0;
 }

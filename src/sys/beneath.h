@@ -27,4 +27,10 @@ MUST_CHECK int beneath_mount(int dirfd, const char *name, bool readable, int *re
  */
 MUST_CHECK int beneath_file(int dirfd, const char *name, bool mine, int *ret_fd);
 
+/*
+ * Opens what a descriptor stands for once more, for reading: an O_PATH descriptor, so that nothing is read that was not looked at; or
+ * one for writing that is in the way of a lease. No name is looked up. -ENOENT where /proc is not mounted.
+ */
+MUST_CHECK int beneath_again(int fd, int *ret_fd);
+
 #endif

@@ -8,7 +8,6 @@
 #include "remake.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "extent.h"
@@ -138,15 +137,4 @@ int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs)
 	if (!r)
 		r = add_attributes(fd, xattrs);
 	return r ? r : sys->futimens(fd, stamp->mtime);
-}
-
-int remake_reopen(int fd, int *ret_fd)
-{
-	char path[sizeof("/proc/self/fd/-2147483648")];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int again = sys->openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	if (again < 0)
-		return again;
-	*ret_fd = again;
-	return 0;
 }

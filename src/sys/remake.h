@@ -19,7 +19,4 @@ MUST_CHECK int remake_copy(int from, int to, uint64_t size, bool holes_true, int
 /* Gives it owner, mode, attributes and mtime of the stamp. An attribute the file system sets by itself may be there already. */
 MUST_CHECK int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs);
 
-/* The same open file for reading only, so that a lease can be had once fd is closed. */
-MUST_CHECK int remake_reopen(int fd, int *ret_fd);
-
 #endif

@@ -89,6 +89,17 @@ static void take_back(int fd, int dirfd, const char *name)
 		sys->unlinkat(dirfd, name, 0);
 }
 
+/*
+ * The name of a new file is on disk with the file on ext4, XFS and btrfs; elsewhere its directory is asked. Where that fails the copy is
+ * as good as one that was not.
+ */
+static void sync_names(int dirfd)
+{
+	own_fd int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd >= 0)
+		sys->fdatasync(fd);
+}
+
 /* 0600: the copy's owner may be another than the file's, and its readers must not become more. */
 int swap_rescue(int fd, bool holes_true, int dirfd, const char *name)
 {
@@ -98,5 +109,7 @@ int swap_rescue(int fd, bool holes_true, int dirfd, const char *name)
 	int r = copy_synced(fd, copy, holes_true);
 	if (r < 0)
 		take_back(copy, dirfd, name);
+	else
+		sync_names(dirfd);
 	return r;
 }

@@ -30,7 +30,7 @@ MUST_CHECK int swap_aside(int dirfd, const char *temp, const char *name);
 /* Unlinks temp. Only after a look identified it. */
 MUST_CHECK int swap_drop(int dirfd, const char *temp);
 
-/* Creates a new file `name` with the bytes of fd (for a late opener's rescue), synced; holes as remake_copy(). -EEXIST ... */
+/* Creates a new file `name` with the bytes of fd (for a late opener's rescue), synced, its name too; holes as remake_copy(). -EEXIST ... */
 MUST_CHECK int swap_rescue(int fd, bool holes_true, int dirfd, const char *name);
 
 #endif

@@ -1465,6 +1465,29 @@ START_TEST(beneath_file_opens_without_waiting_or_following)
 }
 END_TEST
 
+/* Whatever stands at the name by now. */
+START_TEST(beneath_again_opens_what_is_open)
+{
+	struct stamp first, again;
+	int fd = -1;
+	make_text("file", "x");
+	int path = openat(top, "file", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	ck_assert_int_eq(stamp_fd(path, &first), 0);
+	ck_assert_int_eq(renameat(top, "file", top, "moved"), 0);
+	ck_assert_int_eq(mkfifoat(top, "file", 0600), 0);
+	ck_assert_int_eq(beneath_again(path, &fd), 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK | O_PATH), O_RDONLY | O_NONBLOCK);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(stamp_fd(fd, &again), 0);
+	ck_assert(stamp_same_file(&first, &again));
+	close(fd);
+	close(path);
+	fd = -4711;
+	ck_assert_int_eq(beneath_again(path, &fd), -ENOENT);
+	ck_assert_int_eq(fd, -4711);
+}
+END_TEST
+
 /* ---- swap ---- */
 
 static int linkat_refusal;
@@ -1559,6 +1582,30 @@ static off_t deny_data(int fd, off_t offset, int whence)
 {
 	return whence == SEEK_DATA ? -ENXIO : sys_kernel.lseek(fd, offset, whence);
 }
+
+static mode_t synced_modes[4];
+static size_t synced_count;
+
+static int note_sync(int fd)
+{
+	struct stat now;
+	if (!fstat(fd, &now) && synced_count < countof(synced_modes))
+		synced_modes[synced_count++] = now.st_mode;
+	return sys_kernel.fdatasync(fd);
+}
+
+START_TEST(swap_rescue_syncs_the_copy_and_its_name)
+{
+	int fd = make_file("from", "0123456789", 10);
+	table.fdatasync = note_sync;
+	use_table();
+	synced_count = 0;
+	ck_assert_int_eq(swap_rescue(fd, false, top, "copy"), 0);
+	close(fd);
+	ck_assert_uint_eq(synced_count, 2);
+	ck_assert(S_ISREG(synced_modes[0]) && S_ISDIR(synced_modes[1]));
+}
+END_TEST
 
 START_TEST(swap_rescue_copies_bytes_and_holes)
 {
@@ -1771,9 +1818,11 @@ int main(void)
 		beneath_dir_stops_at_mounts,
 		beneath_mount_is_one_component,
 		beneath_file_opens_without_waiting_or_following,
+		beneath_again_opens_what_is_open,
 		swap_stages_the_inode_that_is_open,
 		swap_exchanges_and_renames,
 		swap_aside_never_overwrites,
+		swap_rescue_syncs_the_copy_and_its_name,
 		swap_rescue_copies_bytes_and_holes,
 		swap_rescue_of_a_file_that_is_cut,
 		swap_rescue_takes_back_only_its_own,
