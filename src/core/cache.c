@@ -1005,12 +1005,13 @@ static int prune_lists(struct cache *cache)
 /* File systems nobody has seen for a year. */
 static int prune_volumes(struct cache *cache)
 {
-	uint32_t number;
+	int64_t row;
 	int r;
-	while (!(r = store_old_volume(cache->store, cache->today - VOLUME_DAYS, &number))) {
-		r = store_drop(cache->store, block_id(number, 0), block_id(number + 1, 0));
+	while (!(r = store_old_volume(cache->store, cache->today - VOLUME_DAYS, &row))) {
+		if (row > 0 && !(row >> NUMBER_BITS)) /* else it never had blocks */
+			r = store_drop(cache->store, block_id((uint32_t)row, 0), block_id((uint32_t)row + 1, 0));
 		if (!r)
-			r = store_drop_volume(cache->store, number);
+			r = store_drop_volume(cache->store, row);
 		if (r)
 			return r;
 	}
@@ -1129,7 +1130,7 @@ static int add_unknown(struct cache *cache)
 /* A cache that was copied from another machine looks like that, or one of several volumes that meets a new one. */
 static int tell_if_elsewhere(struct cache *cache)
 {
-	uint32_t other;
+	int64_t other;
 	for (size_t i = 0; i < cache->volumes.count; i++)
 		if (cache->volumes.at[i].stored.number)
 			return 0;

@@ -576,6 +576,12 @@ static int bind_volume(sqlite3_stmt *statement, const struct volume *volume)
 	return fail(sqlite3_bind_blob(statement, 1, volume->words, sizeof(volume->words), SQLITE_STATIC));
 }
 
+/* A number no volume of ours has (the file may have been written by others) is the largest there is. */
+static uint32_t number_of(int64_t rowid)
+{
+	return rowid < 0 || rowid > UINT32_MAX ? UINT32_MAX : (uint32_t)rowid;
+}
+
 int store_volume(struct store *store, const struct volume *volume, struct store_volume *ret)
 {
 	sqlite3_stmt *statement = ready(store, VOLUME);
@@ -585,7 +591,7 @@ int store_volume(struct store *store, const struct volume *volume, struct store_
 	if (r)
 		return r;
 	*ret = (struct store_volume){
-		.number = (uint32_t)sqlite3_column_int64(statement, 0),
+		.number = number_of(sqlite3_column_int64(statement, 0)),
 		.records = (uint64_t)sqlite3_column_int64(statement, 1),
 		.kept = (uint64_t)sqlite3_column_int64(statement, 2),
 		.pruned = sqlite3_column_int64(statement, 3),
@@ -601,7 +607,7 @@ int store_add_volume(struct store *store, const struct volume *volume, uint32_t 
 	if (!r)
 		r = run(statement);
 	if (!r)
-		*ret_number = (uint32_t)sqlite3_last_insert_rowid(store->db);
+		*ret_number = number_of(sqlite3_last_insert_rowid(store->db));
 	return r;
 }
 
@@ -623,20 +629,20 @@ int store_has_records(struct store *store, bool *ret)
 	return r == -ENOENT ? 0 : r;
 }
 
-int store_old_volume(struct store *store, int64_t before, uint32_t *ret_number)
+int store_old_volume(struct store *store, int64_t before, int64_t *ret_rowid)
 {
 	sqlite3_stmt *statement = ready(store, OLD_VOLUME);
 	bind(statement, 1, before);
 	int r = first_row(store, statement);
 	if (!r)
-		*ret_number = (uint32_t)sqlite3_column_int64(statement, 0);
+		*ret_rowid = sqlite3_column_int64(statement, 0);
 	return r;
 }
 
-int store_drop_volume(struct store *store, uint32_t number)
+int store_drop_volume(struct store *store, int64_t rowid)
 {
 	sqlite3_stmt *statement = ready(store, DROP_VOLUME);
-	bind(statement, 1, number);
+	bind(statement, 1, rowid);
 	return run(statement);
 }
 

@@ -73,9 +73,9 @@ MUST_CHECK int store_add_volume(struct store *store, const struct volume *volume
 MUST_CHECK int store_set_volume(struct store *store, const struct store_volume *volume);
 /* Whether any volume has records. */
 MUST_CHECK int store_has_records(struct store *store, bool *ret);
-/* A volume not used since `before`. -ENOENT. */
-MUST_CHECK int store_old_volume(struct store *store, int64_t before, uint32_t *ret_number);
-MUST_CHECK int store_drop_volume(struct store *store, uint32_t number);
+/* A volume not used since `before`, by its row, which in a damaged file may be no number of ours. -ENOENT. */
+MUST_CHECK int store_old_volume(struct store *store, int64_t before, int64_t *ret_rowid);
+MUST_CHECK int store_drop_volume(struct store *store, int64_t rowid);
 
 /* ---- runs ---- */
 

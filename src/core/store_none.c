@@ -108,12 +108,12 @@ int store_has_records(struct store *store UNUSED, bool *ret UNUSED)
 	return -ENOSYS;
 }
 
-int store_old_volume(struct store *store UNUSED, int64_t before UNUSED, uint32_t *ret_number UNUSED)
+int store_old_volume(struct store *store UNUSED, int64_t before UNUSED, int64_t *ret_rowid UNUSED)
 {
 	return -ENOSYS;
 }
 
-int store_drop_volume(struct store *store UNUSED, uint32_t number UNUSED)
+int store_drop_volume(struct store *store UNUSED, int64_t rowid UNUSED)
 {
 	return -ENOSYS;
 }

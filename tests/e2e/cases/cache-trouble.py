@@ -107,6 +107,20 @@ def cut_short(t, good):
     t.equal(run.err, "", "nothing more to tell")
 
 
+def strange_rows(t, good):
+    """Rows that no run of ours wrote: they are dropped as old file systems are, and the run ends."""
+    path = os.path.join(t.scratch, "strange.db")
+    shutil.copy(good, path)
+    os.chmod(path, 0o600)
+    for row in (-3, 0, 1 << 14, (1 << 32) + 5):
+        change(path, "INSERT INTO volumes VALUES (%d, x'%048x', 0, 0, 0, 0)" % (row, row + 77))
+    change(path, "UPDATE volumes SET pruned = 0")
+    run = t.json("-n", "--cache=" + path, ".")
+    t.figures(run, bytes_read=0, links_made=100, errors=0)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        t.equal(database.execute("SELECT count(*) FROM volumes").fetchone(), (1,), "rows of file systems")
+
+
 def unwritable(t, good):
     if not t.root:
         return
@@ -137,6 +151,7 @@ def test(t):
     # A copy on another machine: other file systems, so nothing of it fits, and nothing is wrong.
     flipped(t, good)
     cut_short(t, good)
+    strange_rows(t, good)
     # In a directory where others may write: theirs is not used, nor is a journal of theirs.
     if t.root:
         public = os.path.join(t.scratch, "public")
