@@ -30,24 +30,45 @@ static int open_beside(struct newfile *file, const char *path, const struct stat
 	return -errno;
 }
 
+/* One of ours that has this file open, or -1. */
+static int standard(const struct stat *file)
+{
+	struct stat now;
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (!fstat(fd, &now) && now.st_dev == file->st_dev && now.st_ino == file->st_ino)
+			return fd;
+	return -1;
+}
+
+/* A second descriptor of the same opening goes on where the first one stands; a second opening would write over its bytes. */
+static int open_as_it_is(struct newfile *file, const char *path, const struct stat *old)
+{
+	int fd = S_ISREG(old->st_mode) ? standard(old) : -1;
+
+	file->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return file->fd < 0 ? -errno : 0;
+}
+
+/*
+ * What is there is looked at through symlinks: a file is replaced, not the link to it. Some links of /proc lead to what has no path,
+ * such as a pipe.
+ */
 int newfile_open(const char *path, struct newfile *ret)
 {
 	struct newfile file = { .fd = -1 };
 	struct stat old;
-	char *real = NULL;
-	int r = 0;
+	bool there = !stat(path, &old);
+	char *real = there ? realpath(path, NULL) : NULL;
+	int r;
 
-	if (!stat(path, &old)) /* through a symlink: its file is replaced, not the link */
-		real = realpath(path, NULL);
 	file.path = real ? real : strdup(path);
 	if (!file.path)
 		return -ENOMEM;
-	if (real && !S_ISREG(old.st_mode)) {
-		file.fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		r = file.fd < 0 ? -errno : 0;
-	} else {
-		r = open_beside(&file, file.path, real ? &old : NULL);
-	}
+	if (there && (!real || !S_ISREG(old.st_mode) || standard(&old) >= 0))
+		r = open_as_it_is(&file, path, &old);
+	else
+		r = open_beside(&file, file.path, there ? &old : NULL);
 	if (r)
 		newfile_abandon(&file);
 	else

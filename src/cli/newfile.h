@@ -3,7 +3,7 @@
  * newfile.h - a file that is there whole or not at all
  *
  * It is written under another name beside the one asked for, which it takes when all is on disk; so what stood there stays until
- * then. A pipe or a device is written to as it is.
+ * then. A pipe or a device is written to as it is, and so is what stdout or stderr lead to, by whatever name (/dev/stdout).
  */
 #ifndef CLI_NEWFILE_H
 #define CLI_NEWFILE_H
