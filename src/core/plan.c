@@ -517,7 +517,7 @@ int plan_add_class(struct dlk_plan *plan, const struct sift_member *members, siz
 
 /* ---- foreseeing ---- */
 
-enum access { ACCESS_UNKNOWN, ACCESS_GRANTED, ACCESS_DENIED };
+enum access { ACCESS_UNKNOWN, ACCESS_GRANTED, ACCESS_STICKY /* to our own files' names only */, ACCESS_DENIED };
 
 /* A target that goes with all its links, and may share blocks with other files. */
 struct sharer {
@@ -531,29 +531,62 @@ struct foresight {
 	struct dlk_plan *plan;
 	struct reach reach;
 	unsigned char *access; /* enum access of each directory; NULL for root, who is refused nothing */
+	uid_t euid;
+	bool links_protected;  /* proc_sys_fs(5), protected_hardlinks */
 	VEC(struct sharer) sharers;
 	size_t next;           /* atomic: sharers taken */
 };
 
-static bool may_write(struct foresight *foresight, struct dir_id dir)
+/* Granted also when the question cannot be put: the attempt will tell. */
+static enum access ask_access(struct foresight *foresight, struct dir_id dir)
 {
-	unsigned char *access = foresight->access ? &foresight->access[dir.v] : NULL;
+	struct stamp stamp;
 	int fd;
-	if (!access)
-		return true;
-	if (*access == ACCESS_UNKNOWN) {
-		*access = ACCESS_GRANTED; /* also when the question cannot be put: the attempt will tell */
-		if (!reach_dir(&foresight->reach, dir, &fd)) {
-			int r = sys->faccessat(fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
-			if (r == -EACCES || r == -EPERM)
-				*access = ACCESS_DENIED;
-		}
-	}
-	return *access == ACCESS_GRANTED;
+	if (reach_dir(&foresight->reach, dir, &fd))
+		return ACCESS_GRANTED;
+	int r = sys->faccessat(fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
+	if (r == -EACCES || r == -EPERM)
+		return ACCESS_DENIED;
+	bool sticky = !stamp_fd(fd, &stamp) && stamp.mode & S_ISVTX && stamp.uid != foresight->euid;
+	return sticky ? ACCESS_STICKY : ACCESS_GRANTED;
 }
 
-/* Names of a target that can move. */
-static uint64_t count_movable(struct foresight *foresight, const struct catalog_inode *inode)
+/* What replacing a name in the directory would fail with, or 0. `ours`: keeper and target. */
+static int may_write(struct foresight *foresight, struct dir_id dir, bool ours)
+{
+	unsigned char *access = foresight->access ? &foresight->access[dir.v] : NULL;
+	if (!access)
+		return 0;
+	if (*access == ACCESS_UNKNOWN)
+		*access = (unsigned char)ask_access(foresight, dir);
+	if (*access == ACCESS_DENIED)
+		return -EACCES;
+	return *access == ACCESS_STICKY && !ours ? -EPERM : 0;
+}
+
+/*
+ * What linking the keeper would fail with, or 0: a file of others may be protected from those who may not write to it, and from all where
+ * it runs as its owner (fs/namei.c, safe_hardlink_source).
+ */
+static int may_link(struct foresight *foresight, const struct catalog_inode *keeper)
+{
+	const struct catalog *catalog = &foresight->plan->catalog;
+	const struct catalog_meta *meta = catalog_meta(catalog, keeper);
+	const struct catalog_path *path = catalog_path(catalog, (struct path_id){ keeper->first_path });
+	const uint16_t as_group = S_ISGID | S_IXGRP;
+	int fd;
+	if (!foresight->links_protected || meta->uid == foresight->euid)
+		return 0;
+	if (meta->mode & S_ISUID || (meta->mode & as_group) == as_group)
+		return -EPERM;
+	if (reach_dir(&foresight->reach, (struct dir_id){ path->dir }, &fd))
+		return 0;
+	int r = sys->faccessat(fd, catalog_name(catalog, (struct path_id){ keeper->first_path }), R_OK | W_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW);
+	return r == -EACCES || r == -EPERM ? -EPERM : 0;
+}
+
+/* Names of a target that can move. `refused`: why none can, or 0. `ours`: keeper and target. */
+static uint64_t count_movable(struct foresight *foresight, const struct catalog_inode *inode, int refused, bool ours)
 {
 	struct dlk_plan *plan = foresight->plan;
 	uint64_t movable = 0;
@@ -564,7 +597,9 @@ static uint64_t count_movable(struct foresight *foresight, const struct catalog_
 			continue;
 		struct dir_id dir = { catalog_path(&plan->catalog, path)->dir };
 		bool immutable = catalog_dir(&plan->catalog, dir)->immutable;
-		if (!immutable && may_write(foresight, dir)) {
+		int r = immutable ? 0 : may_write(foresight, dir, ours);
+		r = r ? r : refused;
+		if (!immutable && !r) {
 			movable++;
 			continue;
 		}
@@ -572,7 +607,7 @@ static uint64_t count_movable(struct foresight *foresight, const struct catalog_
 		if (immutable)
 			tell_skip(&plan->tell, DLK_STAGE_LINK, text, DLK_REASON_IMMUTABLE, 1);
 		else
-			tell_error(&plan->tell, DLK_STAGE_LINK, text, EACCES);
+			tell_error(&plan->tell, DLK_STAGE_LINK, text, r);
 		plan->fates[at] = DLK_FATE_LEFT;
 	}
 	return movable;
@@ -662,12 +697,19 @@ static int foresee_set(struct foresight *foresight, const struct plan_set *set)
 {
 	struct dlk_plan *plan = foresight->plan;
 	struct inode_id keeper = plan->members.at[set->first];
+	const struct catalog_inode *kept = catalog_inode(&plan->catalog, keeper);
+	bool ours = catalog_meta(&plan->catalog, kept)->uid == foresight->euid;
+	int refused = may_link(foresight, kept);
 	uint64_t moved = 0;
 	int r = 0;
 	for (uint32_t i = 1; i < set->count && !r; i++) {
 		struct inode_id id = plan->members.at[set->first + i];
 		const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
-		struct account_inode account = { .blocks = inode->blocks, .names = count_movable(foresight, inode) };
+		bool both = ours && catalog_meta(&plan->catalog, inode)->uid == foresight->euid;
+		struct account_inode account = {
+			.blocks = inode->blocks,
+			.names = count_movable(foresight, inode, refused, both),
+		};
 		struct sharer sharer = { .keeper = keeper, .inode = id, .names = account.names };
 		account.last = account.names >= inode->links;
 		moved += account.names;
@@ -717,9 +759,10 @@ static int foresee_sharers(struct foresight *foresight)
 
 int plan_foresee(struct dlk_plan *plan)
 {
-	struct foresight foresight = { .plan = plan };
+	struct foresight foresight = { .plan = plan, .euid = geteuid() };
 	int r = 0;
-	if (geteuid() != 0) {
+	if (foresight.euid != 0) {
+		foresight.links_protected = sys_setting("/proc/sys/fs/protected_hardlinks") == 1;
 		foresight.access = calloc(plan->catalog.dirs.count + 1, 1);
 		if (!foresight.access)
 			return -ENOMEM;

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/fail.h"
 #include "../sys/beneath.h"
@@ -138,6 +139,28 @@ void replace_note_sync(struct candidate *keeper, const struct replace_synced *sy
 }
 
 /* ---- 4 stage ---- */
+
+/* Who may do to a file what its owner may, may set O_NOATIME (fs/fcntl.c, setfl). */
+static bool owns(const struct candidate *file)
+{
+	return file->stamp.uid == geteuid() || !sys->fcntl(file->fd, F_SETFL, O_NONBLOCK | O_NOATIME);
+}
+
+/*
+ * In a sticky directory only who owns a file, or the directory, takes a name of it away (fs/namei.c, __check_sticky): T could be made
+ * there and never unlinked. -EPERM.
+ */
+static int look_at_dir(const struct replace_pending *p)
+{
+	const struct candidate *keeper = proof_keeper(p->proof), *target = proof_target(p->proof);
+	struct stamp dir;
+	if (keeper->stamp.uid == geteuid() && target->stamp.uid == geteuid())
+		return 0;
+	int r = stamp_fd(p->place.dirfd, &dir);
+	if (r || !(dir.mode & S_ISVTX) || dir.uid == geteuid())
+		return r;
+	return owns(keeper) && owns(target) ? 0 : -EPERM;
+}
 
 static void name_temp(struct replacer *replacer, struct replace_pending *p)
 {
@@ -622,7 +645,9 @@ int replace_name(struct replacer *replacer, const struct replace_place *place, s
 	r = sync_keeper(replacer, keeper);
 	if (r)
 		return give_up(replacer, &p, DLK_STAGE_SYNC, r == -EROFS ? -EIO : r);
-	r = stage_keeper(replacer, &p);
+	r = look_at_dir(&p);
+	if (!r)
+		r = stage_keeper(replacer, &p);
 	if (r)
 		return give_up(replacer, &p, DLK_STAGE_LINK, r);
 	if (replacer->record)

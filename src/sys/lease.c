@@ -65,26 +65,10 @@ void lease_drop(struct lease *lease)
 /* Half of lease-break-time in ns; 0: not read yet. Read again by lease_signal_begin, for it is asked at every drop. */
 static _Atomic int64_t patience;
 
-/* Seconds in /proc/sys/fs/lease-break-time, or a negative errno. */
-static int64_t read_break_time(void)
-{
-	char digits[16];
-	own_fd int fd = sys->openat(AT_FDCWD, "/proc/sys/fs/lease-break-time", O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	ssize_t length = sys->pread(fd, digits, sizeof(digits), 0);
-	if (length < 0)
-		return length;
-	int64_t seconds = 0;
-	for (ssize_t i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++)
-		seconds = seconds * 10 + (digits[i] - '0');
-	return seconds;
-}
-
 /* 0 (and below, printed with a sign and so read as 0) lets a breaker wait for ever: fs/locks.c, __break_lease. */
 static int64_t read_patience(void)
 {
-	int64_t seconds = read_break_time();
+	int64_t seconds = sys_setting("/proc/sys/fs/lease-break-time");
 	if (seconds < 0)
 		return 0;
 	return seconds == 0 || seconds > INT32_MAX ? INT64_MAX : seconds * NS_PER_S / 2;

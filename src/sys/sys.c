@@ -375,6 +375,21 @@ unsigned sys_descriptors(void)
 
 /* ---- the rest ---- */
 
+int64_t sys_setting(const char *path)
+{
+	char digits[16];
+	own_fd int fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	ssize_t length = sys->pread(fd, digits, sizeof(digits), 0);
+	if (length < 0)
+		return length;
+	int64_t number = 0;
+	for (ssize_t i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++)
+		number = number * 10 + (digits[i] - '0');
+	return number;
+}
+
 int sys_random(void *buffer, size_t size)
 {
 	char *at = buffer;

@@ -100,6 +100,9 @@ static inline void close_fd(int *fd)
 /* How many more descriptors this process may open, raising the soft limit to the hard one first. At least 0. */
 unsigned sys_descriptors(void);
 
+/* The number at the beginning of a file in /proc/sys, not negative (a sign reads as 0), or a negative errno. */
+MUST_CHECK int64_t sys_setting(const char *path);
+
 /* Fills `buffer` with random bytes. */
 MUST_CHECK int sys_random(void *buffer, size_t size);
 
