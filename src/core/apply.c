@@ -476,8 +476,8 @@ static void tell_unproven(struct worker *worker, struct inode_id id, const struc
 }
 
 /*
- * The keeper is full. The target in hand keeps for those that follow, unless some of its names have moved already: then the
- * rest of them stay. Either way its names are told: they were to be replaced.
+ * The keeper is full. The target in hand keeps for those that follow, unless some of its names have moved already or a plan said who
+ * keeps: then the rest of them stay. Either way its names are told: they were to be replaced.
  */
 static void stay(struct worker *worker, struct inode_id id, enum dlk_reason reason)
 {
@@ -489,7 +489,8 @@ static void stay(struct worker *worker, struct inode_id id, enum dlk_reason reas
 
 static void next_keeper(struct worker *worker, struct candidate **keeper, struct inode_id id, struct candidate *target)
 {
-	if (target->owner) {
+	replace_settle_all(&worker->replacer); /* names of it may be in line, and are not left */
+	if (worker->plan->exact || target->moved || target->spoiled) {
 		leave_inode(worker, id, DLK_STAGE_LINK, DLK_REASON_LINK_LIMIT, 0);
 		return;
 	}
@@ -537,11 +538,10 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 		else
 			r = replace_target(worker, inodes[i], proof);
 		proof_free(proof);
-		if (worker->plan->exact && (r == -EMLINK || r == -EXDEV))
-			leave_inode(worker, inodes[i], DLK_STAGE_LINK,
-				    r == -EMLINK ? DLK_REASON_LINK_LIMIT : DLK_REASON_CROSS_DEVICE, 0);
-		else if (r == -EMLINK)
+		if (r == -EMLINK)
 			next_keeper(worker, keeper, inodes[i], targets[i]);
+		else if (r == -EXDEV && worker->plan->exact)
+			leave_inode(worker, inodes[i], DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
 		else if (r == -EXDEV)
 			set_aside(worker, inodes[i]);
 	}
@@ -559,15 +559,18 @@ static size_t open_keeper_of_plan(struct worker *worker, const struct inode_id *
 	return r ? count : 0;
 }
 
-/* The first inode that can be opened keeps; those before it are told. Returns its index, or count. */
-static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, size_t count, struct candidate **ret)
+/*
+ * The first inode that can be opened keeps; those before it are told. Returns its index, or count. `planned`: names of the very first
+ * were to be replaced too.
+ */
+static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, size_t count, bool planned, struct candidate **ret)
 {
 	for (size_t i = 0; i < count; i++) {
 		enum dlk_reason reason;
 		int r = open_inode(worker, inodes[i], true, ret, &reason);
 		if (!r)
 			return i;
-		if (i) {
+		if (i || planned) {
 			leave_inode(worker, inodes[i], DLK_STAGE_CONFIRM, reason, reason == DLK_REASON_NONE ? r : 0);
 		} else { /* the keeper's own names were not to be replaced: one event for the inode */
 			struct path_id path = { catalog_inode(&worker->plan->catalog, inodes[0])->first_path };
@@ -577,29 +580,79 @@ static size_t open_keeper(struct worker *worker, const struct inode_id *inodes, 
 	return count;
 }
 
-static void link_set(struct worker *worker, const struct inode_id *inodes, size_t count)
+/* Why the comparison left a candidate out: in use or changed; else *ret_error is trouble. */
+static enum dlk_reason left_out_by(const struct candidate *file, int *ret_error)
 {
-	struct candidate *wave[CONFIRM_MOST], *keeper;
-	size_t k = (worker->plan->exact ? open_keeper_of_plan : open_keeper)(worker, inodes, count, &keeper);
+	bool changed = file->error == -ENODATA;
+	*ret_error = file->spoiled || changed ? 0 : file->error;
+	return file->spoiled ? DLK_REASON_IN_USE : changed ? DLK_REASON_CHANGED : DLK_REASON_NONE;
+}
+
+/*
+ * The keeper could not be read, or is in use: nobody was compared with it. Its own names are told; where a plan said that it keeps, so are
+ * those that were to become links of it.
+ */
+static void lose_keeper(struct worker *worker, const struct candidate *keeper, const struct inode_id *rest, size_t count)
+{
+	int error;
+	enum dlk_reason reason = left_out_by(keeper, &error);
+	struct path_id path = { catalog_inode(&worker->plan->catalog, (struct inode_id){ keeper->inode })->first_path };
+	if (!worker->plan->exact)
+		leave_name(worker, path, DLK_STAGE_CONFIRM, reason, error);
+	for (size_t i = 0; i < count && worker->plan->exact; i++)
+		leave_inode(worker, rest[i], DLK_STAGE_CONFIRM, reason, error);
+}
+
+/* A wave of targets is opened, compared with the keeper and linked. False: the keeper was lost, and nothing was done. */
+static bool take_wave(struct worker *worker, struct candidate **keeper, const struct inode_id *inodes, size_t count)
+{
+	struct candidate *wave[CONFIRM_MOST], *all[CONFIRM_MOST + 1] = { *keeper };
+	size_t open = 0;
+	open_wave(worker, inodes, count, wave);
+	for (size_t i = 0; i < count; i++)
+		if (wave[i])
+			all[++open] = wave[i];
+	int r = open ? confirm_compare(&worker->confirm, all, open + 1) : 0;
+	bool lost = !r && open && ((*keeper)->error || (*keeper)->spoiled);
+	if (r)
+		stop_all(worker->apply, r);
+	if (!lost)
+		link_wave(worker, keeper, inodes, wave, count);
+	for (size_t i = 0; i < count && lost; i++)
+		candidate_unref(wave[i]);
+	return !lost;
+}
+
+/* Links what can be to the first that can be opened. Returns how many are done with: the others need another keeper, who was `planned`. */
+static size_t link_to_first(struct worker *worker, const struct inode_id *inodes, size_t count, bool planned)
+{
+	struct candidate *keeper;
+	size_t k = worker->plan->exact ? open_keeper_of_plan(worker, inodes, count, &keeper) :
+					 open_keeper(worker, inodes, count, planned, &keeper);
+	size_t at = k + 1;
 	if (k == count)
-		return;
-	if (k)
+		return count;
+	if (k || planned)
 		keep_names(worker->plan, inodes[k]);
-	for (size_t at = k + 1; at < count && going_on(worker->apply);) {
-		size_t n = size_min(worker->apply->wave, count - at), open = 0;
-		struct candidate *all[CONFIRM_MOST + 1] = { keeper };
-		open_wave(worker, inodes + at, n, wave);
-		for (size_t i = 0; i < n; i++)
-			if (wave[i])
-				all[++open] = wave[i];
-		int r = open ? confirm_compare(&worker->confirm, all, open + 1) : 0;
-		if (r)
-			stop_all(worker->apply, r);
-		link_wave(worker, &keeper, inodes + at, wave, n);
+	while (at < count && going_on(worker->apply)) {
+		size_t n = size_min(worker->apply->wave, count - at);
+		if (!take_wave(worker, &keeper, inodes + at, n)) {
+			lose_keeper(worker, keeper, inodes + at, count - at);
+			break;
+		}
 		at += n;
 	}
 	candidate_release(keeper);
 	candidate_unref(keeper);
+	return at;
+}
+
+static void link_set(struct worker *worker, const struct inode_id *inodes, size_t count)
+{
+	size_t at = 0;
+	do
+		at += link_to_first(worker, inodes + at, count - at, at > 0);
+	while (at < count && !worker->plan->exact && going_on(worker->apply));
 }
 
 /* Those set aside are linked among themselves, until each is linked or found to be alone. */
@@ -747,13 +800,10 @@ static void tell_left_out(struct worker *worker, const struct open_class *class)
 		const struct candidate *file = class->files[i];
 		if (!file || (!file->error && !file->spoiled))
 			continue;
+		int error;
 		struct path_id path = { catalog_inode(&worker->plan->catalog, class->inodes[i])->first_path };
-		bool changed = file->error == -ENODATA;
-		leave_name(worker, path, DLK_STAGE_CONFIRM,
-			   file->spoiled ? DLK_REASON_IN_USE :
-			   changed	 ? DLK_REASON_CHANGED :
-					   DLK_REASON_NONE,
-			   file->spoiled || changed ? 0 : file->error);
+		enum dlk_reason reason = left_out_by(file, &error);
+		leave_name(worker, path, DLK_STAGE_CONFIRM, reason, error);
 	}
 }
 

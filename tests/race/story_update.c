@@ -348,6 +348,84 @@ static void story_unreadable_polled(void)
 	check(report.tally.errors == 1 && report.error == EIO && report.tally.links_made == 1, "figures");
 }
 
+/* A keeper that cannot be read, or is wanted by a writer, is told itself; the others have another. */
+static void check_others_linked(const struct report *report)
+{
+	check(one_file(TARGET, "root/sub/other") && !one_file(KEEPER, TARGET), "not linked without the keeper");
+	check(report->tally.links_made == 1 && !report->tally.skipped_changed, "figures");
+}
+
+static void act_keeper_unreadable(void *ctx UNUSED)
+{
+	struct stat now;
+	must(stat(KEEPER, &now), KEEPER);
+	unreadable = now.st_ino;
+}
+
+static void story_keeper_unreadable(void)
+{
+	field_make(SAME);
+	make_file("root/sub/other", "same", SAME);
+	must(link(KEEPER, "root/b-keeper"), "link");
+	hooks_install();
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.pread = read_what_can_be_read;
+	sys_replace(&table);
+	hooks_add(at_begin, act_keeper_unreadable, NULL);
+	struct report report = run_all();
+	check_others_linked(&report);
+	check(report.tally.errors == 1 && report.error == EIO && !strcmp(report.last_error, KEEPER), "the keeper is not told");
+}
+
+static void story_keeper_wanted(void)
+{
+	field_make(SAME);
+	make_file("root/sub/other", "same", SAME);
+	must(link(KEEPER, "root/b-keeper"), "link");
+	hooks_install();
+	hooks_slow_reads(10 * NS_PER_MS);
+	struct actor *writer = actor_make(write_in_place, KEEPER);
+	hooks_add(at_compare, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(begins_with(KEEPER, WRITTEN), "what was written is lost");
+	check_others_linked(&report);
+	check(report.tally.skipped_in_use == 1 && !report.tally.errors, "the keeper is not told");
+}
+
+/* The file system says that the keeper has links enough, when one name of three has moved: only the others stay. */
+static unsigned links_left;
+
+static int link_until_full(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, int flags)
+{
+	if (!links_left)
+		return -EMLINK;
+	links_left--;
+	return hooked->linkat(old_dirfd, old_path, new_dirfd, new_path, flags);
+}
+
+static void story_full_midway(void)
+{
+	field_make(SAME);
+	must(link(TARGET, "root/sub/other"), "link");
+	must(link(TARGET, "root/sub/third"), "link");
+	for (unsigned i = 0; i < 3; i++) {
+		char name[TEXT];
+		snprintf(name, sizeof(name), "root/keeper-%u", i);
+		must(link(KEEPER, name), "link");
+	}
+	hooks_install();
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.linkat = link_until_full;
+	sys_replace(&table);
+	links_left = 1;
+	struct report report = run_all();
+	check(report.tally.links_made == 1 && report.tally.skipped_refused == 2 && report.reasons[DLK_REASON_LINK_LIMIT] == 2,
+	      "names that moved are told as refused");
+}
+
 static int sync_slowly(int fd)
 {
 	int r = hooked->fdatasync(fd);
@@ -849,6 +927,9 @@ static const struct story stories[] = {
 	{ "late write, no room for a copy", story_late_no_room, false },
 	{ "write while a large file is compared", story_polled, false },
 	{ "write while others are compared, unreadable itself", story_unreadable_polled, false },
+	{ "keeper of three unreadable", story_keeper_unreadable, false },
+	{ "keeper of three wanted while it is compared", story_keeper_wanted, false },
+	{ "keeper full midway", story_full_midway, false },
 	{ "write while the keeper is synced", story_sync_polled, false },
 	{ "write to the keeper while it is synced", story_sync_polled_keeper, false },
 	{ "stale write while the next keeper is synced", story_sync_polled_next, false },
