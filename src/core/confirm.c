@@ -408,7 +408,10 @@ void proof_free(struct proof *proof)
 	free(proof);
 }
 
-/* What they were to each other and to the rest of their wave is remembered: others of it are still to be proven. */
+/*
+ * What they were to each other and to the rest of their wave is remembered: others of it are still to be proven. One that could not be
+ * read lost its lease by that, so nothing more is done with it.
+ */
 int confirm_again(struct confirm *confirm, const struct proof *proof)
 {
 	struct candidate *pair[] = { proof->keeper, proof->target };
@@ -419,6 +422,7 @@ int confirm_again(struct confirm *confirm, const struct proof *proof)
 	if (!r && !confirm_equal(pair[0], pair[1]))
 		r = -EILSEQ;
 	for (size_t i = 0; i < countof(pair); i++) {
+		pair[i]->spoiled |= pair[i]->error != 0;
 		pair[i]->round = before[i].round;
 		pair[i]->group = before[i].group;
 		pair[i]->error = before[i].error;

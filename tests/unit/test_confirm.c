@@ -640,7 +640,7 @@ START_TEST(comparing_again_sees_a_change_and_forgets_nothing)
 	fault.error = -EIO;
 	sys_replace(&table);
 	ck_assert_int_eq(confirm_again(&confirm, ac), -EIO);
-	ck_assert(confirm_equal(a, c));
+	ck_assert(c->spoiled && !a->spoiled && !c->error);
 	proof_free(ab);
 	proof_free(ac);
 }
