@@ -897,6 +897,27 @@ static int refuse_stray(struct parse *parse, const struct row *stray, const char
 	return refuse(parse, " has no part in it: %s", why);
 }
 
+/* The option that asks for that form of the report. */
+static const struct row *row_of_output(enum options_output output)
+{
+	for (size_t i = 0; i < countof(rows); i++)
+		if (rows[i].set == set_output && rows[i].value == (int)output)
+			return &rows[i];
+	return NULL;
+}
+
+/* Past runs are shown as a table or as one list: whoever asks for another form would take the table for it. */
+static int check_history(struct parse *parse, const struct row *stray)
+{
+	const struct options *options = parse->options;
+
+	if (!stray && (options->output == OPTIONS_LINES || options->output == OPTIONS_NAMES))
+		stray = row_of_output(options->output);
+	if (stray)
+		return refuse_stray(parse, stray, "--history only shows what was");
+	return options->journal ? refuse(parse, "--history writes no --journal") : 0;
+}
+
 static int check_strays(struct parse *parse)
 {
 	const struct options *options = parse->options;
@@ -906,10 +927,7 @@ static int check_strays(struct parse *parse)
 		return refuse_stray(parse, parse->selects, "--apply does what the plan says");
 	if (options->undo && any)
 		return refuse_stray(parse, any, "--undo does what the journal says");
-	if (options->verb == OPTIONS_HISTORY && (any || options->journal))
-		return any ? refuse_stray(parse, any, "--history only shows what was") :
-			     refuse(parse, "--history writes no --journal");
-	return 0;
+	return options->verb == OPTIONS_HISTORY ? check_history(parse, any) : 0;
 }
 
 /* What only the whole command line shows. */

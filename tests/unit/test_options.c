@@ -400,6 +400,8 @@ static const struct {
 	{ "--undo j --max-time 1s", "--max-time has no part in it" },
 	{ "--history -x", "--one-file-system has no part in it" },
 	{ "--history --metrics m", "--metrics has no part in it" },
+	{ "--history --json-lines", "--json-lines has no part in it" },
+	{ "-0 --history", "--print0 has no part in it" },
 	{ "--history --journal j", "--journal" },
 	{ "--history --recover a", "each go alone" },
 	{ "--recover a --history", "each go alone" },
