@@ -179,15 +179,15 @@ static void add_chart(struct history *history)
 	text_printf(text, ", %s\n", text_size(history->sums.at[history->sums.count - 1], freed));
 }
 
-int history_print(const char *path, bool json)
+int history_print(const char *path, bool json, int *ret_written)
 {
 	struct history history = { .out = { .fd = STDOUT_FILENO } };
-	int r, written;
+	int r;
 
 	if (json)
 		text_puts(&history.out.text, "[");
 	r = dlk_history_each(path, json ? add_object : add_run, &history);
-	if (r == -ENOENT)
+	if (r == -ENOENT || (r && r == history.out.error)) /* the latter: add_run gave up, and the cache is well */
 		r = 0;
 	if (json)
 		text_puts(&history.out.text, "\n]\n");
@@ -195,7 +195,7 @@ int history_print(const char *path, bool json)
 		text_puts(&history.out.text, "No run has left a row yet: runs do so with --cache.\n");
 	else if (history.sums.count && history.sums.at[history.sums.count - 1])
 		add_chart(&history);
-	written = out_finish(&history.out);
+	*ret_written = out_finish(&history.out);
 	vec_free(&history.sums);
-	return r ? r : written;
+	return r;
 }

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Prints what the cache `path` knows of past runs on stdout. Returns 0; or a negative errno, of reading the cache or of writing, with
- * what could be read printed before. A cache that is not there has no runs.
+ * Prints what the cache `path` knows of past runs on stdout. Returns 0; or a negative errno of reading the cache, with what could be
+ * read printed before. A cache that is not there has no runs. *ret_written: 0, or a negative errno of stdout.
  */
-int history_print(const char *path, bool json);
+int history_print(const char *path, bool json, int *ret_written);
 
 #endif

@@ -533,16 +533,18 @@ static int history(const struct session *session)
 {
 	const struct options *options = &session->options;
 	struct text name = { 0 };
-	int r;
+	int r, written;
 
 	if (!options->run.cache)
 		return STATUS_USAGE;
-	r = history_print(options->run.cache, options->output == OPTIONS_JSON);
+	r = history_print(options->run.cache, options->output == OPTIONS_JSON, &written);
 	text_add_quoted(&name, options->run.cache);
 	if (r && !name.failed)
 		out_complain("history of %s: %s", name.at, words_cache_trouble(r));
 	text_free(&name);
-	return r ? STATUS_TROUBLE : STATUS_DONE;
+	if (written)
+		out_complain("write error: %s", strerror(-written));
+	return r || written ? STATUS_TROUBLE : STATUS_DONE;
 }
 
 /* Before the work: a journal that cannot be written is no reason to link without one. For its owner's eyes only. */

@@ -73,6 +73,12 @@ def test(t):
     t.equal(sum(where in line for line in table.split("\n")), NIGHTS, "lines of the table")
     t.check("#" in table and "%d runs" % NIGHTS in table, "a chart: " + table)
     t.check(max(len(line) for line in table.split("\n") if where not in line) <= 80, "80 columns")
+    # A stdout that fails is no fault of the cache.
+    full = os.open("/dev/full", os.O_WRONLY)
+    for form in ([], ["--json"]):
+        err = t.run("--history", *form, cache, exit=1, stdout=full).err
+        t.equal(err, "dedupe-link: write error: No space left on device\n", "a full stdout")
+    os.close(full)
     # Nothing yet, and dry runs, leave none.
     none = t.cache("none.db")
     t.equal(json.loads(t.run("--history", "--json", none).out), [], "no runs")
