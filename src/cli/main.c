@@ -60,6 +60,7 @@ struct session {
 	struct newfile plan_file; /* of --plan, while it is written */
 	struct text cache; /* its path, when nobody said where */
 	struct newfile page;      /* of --html, likewise */
+	struct newfile metrics;   /* of --metrics, likewise */
 	int plan_error;  /* why a plan could not be opened or written */
 	int64_t duration_ns;
 };
@@ -464,7 +465,7 @@ static int report(struct session *session)
 		complain_file("write", options->html, r);
 		note_trouble(&report);
 	}
-	r = options->metrics ? metrics_write(options->metrics, options, &report) : 0;
+	r = options->metrics ? metrics_write(&session->metrics, options, &report) : 0;
 	if (r) {
 		complain_file("write", options->metrics, r);
 		note_trouble(&report);
@@ -565,6 +566,16 @@ static int open_journal(struct session *session)
 	return 0;
 }
 
+/* What is written when the work is done, opened before it: better to fail now than after hours. NULL: nothing is wanted. */
+static int open_new(const char *path, struct newfile *file)
+{
+	int r = path ? newfile_open(path, file) : 0;
+
+	if (r)
+		complain_file("write", path, r);
+	return r;
+}
+
 /*
  * The library keeps directories open by the thousand. The kernel's table of descriptors is made large enough while there is one
  * thread: later it would wait for all processors each time it grows.
@@ -605,9 +616,10 @@ static int run(struct session *session)
 	expect_descriptors();
 	signals_watch();
 	be_idle(options);
-	r = options->html ? newfile_open(options->html, &session->page) : 0;
-	if (r) { /* better now than after hours */
-		complain_file("write", options->html, r);
+	if (open_new(options->html, &session->page))
+		return STATUS_USAGE;
+	if (open_new(options->metrics, &session->metrics)) {
+		newfile_abandon(&session->page);
 		return STATUS_USAGE;
 	}
 	work(session);
@@ -616,7 +628,7 @@ static int run(struct session *session)
 
 int main(int argc, char **argv)
 {
-	struct session session = { .plan_file = { .fd = -1 }, .page = { .fd = -1 } };
+	struct session session = { .plan_file = { .fd = -1 }, .page = { .fd = -1 }, .metrics = { .fd = -1 } };
 	struct text problem = { 0 };
 	int status;
 

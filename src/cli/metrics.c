@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metrics.c - written when the run is over, as a new file in the old one's place
+ * metrics.c - written when the run is over, as a new file in the old one's place that was opened before it
  *
  * Every figure has the label `roots`, so that files of several volumes can be collected side by side.
  */
@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "listfile.h"
-#include "newfile.h"
 #include "out.h"
 
 static const char last_success[] = "dedupe_link_last_success_timestamp_seconds";
@@ -114,21 +113,7 @@ static void add_success(struct text *text, const char *labels, const char *path,
 		add_metric(text, labels, last_success, "When a run last ended with status 0.", value);
 }
 
-static int replace(const char *path, const struct text *text)
-{
-	struct newfile file;
-	int r = newfile_open(path, &file);
-
-	if (r)
-		return r;
-	r = out_write(file.fd, text->at, text->count);
-	if (!r)
-		return newfile_commit(&file);
-	newfile_abandon(&file);
-	return r;
-}
-
-int metrics_write(const char *path, const struct options *options, const struct report *report)
+int metrics_write(struct newfile *file, const struct options *options, const struct report *report)
 {
 	struct text text = { 0 }, labels = { 0 };
 	int r;
@@ -136,10 +121,13 @@ int metrics_write(const char *path, const struct options *options, const struct 
 	add_labels(&labels, options);
 	if (labels.at) {
 		add_figures(&text, labels.at, report);
-		add_success(&text, labels.at, path, report);
+		add_success(&text, labels.at, options->metrics, report);
 	}
-	r = labels.failed || text.failed ? -ENOMEM : replace(path, &text);
+	r = labels.failed || text.failed ? -ENOMEM : out_write(file->fd, text.at, text.count);
 	text_free(&labels);
 	text_free(&text);
+	if (!r)
+		return newfile_commit(file);
+	newfile_abandon(file);
 	return r;
 }

@@ -3,13 +3,15 @@
 #ifndef CLI_METRICS_H
 #define CLI_METRICS_H
 
+#include "newfile.h"
 #include "options.h"
 #include "sink.h"
 
 /*
- * Writes the file anew: whoever reads it sees the old one or the new one, never a part. The time of the last success is taken
- * over from the old one unless this run was one. 0 or a negative errno; then the old file is as it was.
+ * Writes them to `file`, which newfile_open opened for options->metrics, and gives it its name: whoever reads sees the old file or
+ * the new one, never a part. The time of the last success is taken over from the old one unless this run was one. 0 or a negative
+ * errno; then the old file is as it was. `file` is closed, whatever is returned.
  */
-MUST_CHECK int metrics_write(const char *path, const struct options *options, const struct report *report);
+MUST_CHECK int metrics_write(struct newfile *file, const struct options *options, const struct report *report);
 
 #endif

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """--metrics: figures in the text format of Prometheus, replaced as a whole, with the last success kept over failures."""
+import glob
 import os
 import re
+import signal
+import subprocess
 import time
 
 
@@ -51,10 +54,36 @@ def test(t):
     t.run("-q", "--metrics", file, odd)
     t.check(parse(open(file, encoding="utf-8").read())["dedupe_link_files"][0].endswith('a \\"b\\\\c\\nd?/x'), "escaped")
 
-    old = open(file).read()
-    run = t.run("-q", "--metrics", t.path("no/such/dir"), "in", exit=1)
+    refused_first(t, file)
+    killed(t, file)
+
+
+def refused_first(t, file):
+    """What cannot be written is told before anything is linked, and leaves no page either."""
+    t.write("more/a", t.random(5000))
+    t.write("more/b", t.random(5000))
+    old, before = open(file).read(), t.look("more")
+    run = t.run("-q", "--html", t.path("page"), "--metrics", t.path("no/such/dir"), "more", exit=2)
     t.check("cannot write" in run.err and len(run.err.splitlines()) == 1, run.err)
+    t.untouched(before)
+    t.check(not [name for name in os.listdir(t.top) if "page" in name], "a page of no run")
     t.equal(open(file).read(), old, "another file is not touched")
+
+
+def killed(t, file):
+    """A run that dies leaves the old figures as they were."""
+    for copy in "ab":
+        t.write("slow/" + copy, t.random(1_000_000))
+    old = open(file).read()
+    child = subprocess.Popen([t.program_for(None), "-q", "--bwlimit", "1K", "--metrics", file, "slow"], cwd=t.top)
+    until = time.monotonic() + 30
+    while not glob.glob(file + ".new-*") and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    child.kill()
+    t.equal(child.wait(), -signal.SIGKILL, "killed at work")
+    t.equal(open(file).read(), old, "the old figures")
+    t.all_apart("slow/a", "slow/b")
 
 
 def umask():
