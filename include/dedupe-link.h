@@ -113,7 +113,7 @@ enum dlk_reason {
 	DLK_REASON_IN_USE,         /* another program has the file open for writing, or asked for it meanwhile */
 	DLK_REASON_CHANGED,        /* the file, its name or its directory is not what the scan saw */
 	DLK_REASON_UNEQUAL,        /* the bytes differ although the digests agreed */
-	DLK_REASON_NOT_REGULAR,    /* a directory, a symlink or something else stands at the name */
+	DLK_REASON_NOT_REGULAR,    /* a directory, a symlink or something else stands at the name; of a path given: no directory either */
 	DLK_REASON_IMMUTABLE,      /* immutable or append-only by file attribute */
 	DLK_REASON_READ_ONLY,      /* the file system is mounted read-only */
 	DLK_REASON_DENIED,         /* the directory may not be written, or the keeper not be linked to */

@@ -9,6 +9,9 @@
 
 static const char *reason_of(const struct issue_cause *cause)
 {
+	/* The errno is ENOTDIR, of which the words tell half. */
+	if (cause->stage == DLK_STAGE_ROOT && cause->reason == DLK_REASON_NOT_REGULAR)
+		return "neither a directory nor a regular file";
 	return cause->error ? strerror(cause->error) : words_because(cause->reason);
 }
 

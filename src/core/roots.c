@@ -121,7 +121,8 @@ static int add_dir(struct catalog *catalog, struct roots *roots, const char *pat
 	return r ? r : vec_push(&roots->dirs, dir);
 }
 
-static int resolve(struct catalog *catalog, struct roots *roots, const char *path)
+/* -ENOTDIR may mean two things: *ret_reason tells a FIFO or a device from a path that leads through a file. */
+static int resolve(struct catalog *catalog, struct roots *roots, const char *path, enum dlk_reason *ret_reason)
 {
 	struct stamp stamp;
 	own_fd int fd = sys->openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
@@ -130,7 +131,10 @@ static int resolve(struct catalog *catalog, struct roots *roots, const char *pat
 		return r;
 	if (S_ISDIR(stamp.mode))
 		return add_dir(catalog, roots, path, &stamp);
-	return S_ISREG(stamp.mode) ? add_file(catalog, roots, path, fd, &stamp) : -ENOTDIR;
+	if (S_ISREG(stamp.mode))
+		return add_file(catalog, roots, path, fd, &stamp);
+	*ret_reason = DLK_REASON_NOT_REGULAR;
+	return -ENOTDIR;
 }
 
 static void drop_doubles(struct roots *roots)
@@ -160,7 +164,8 @@ static int resolve_references(struct catalog *catalog, struct tell *tell, struct
 	int r = 0;
 	for (size_t i = 0; i < count && !r; i++) {
 		size_t dirs = roots->dirs.count;
-		r = resolve(catalog, roots, paths[i]);
+		enum dlk_reason reason; /* a file is as wrong here as a FIFO */
+		r = resolve(catalog, roots, paths[i], &reason);
 		if (!r && roots->dirs.count == dirs)
 			r = -ENOTDIR;
 		if (!r)
@@ -222,9 +227,10 @@ int roots_resolve_with(struct catalog *catalog, struct tell *tell, const char *c
 	struct roots roots = { .separate = separate };
 	int r = resolve_references(catalog, tell, &roots, references, reference_count), last = r;
 	for (size_t i = 0; i < count && !r && last != -ENOMEM; i++) {
-		last = resolve(catalog, &roots, paths[i]);
+		enum dlk_reason reason = DLK_REASON_NONE;
+		last = resolve(catalog, &roots, paths[i], &reason);
 		if (last && last != -ENOMEM)
-			tell_error(tell, DLK_STAGE_ROOT, paths[i], last);
+			tell_error_because(tell, DLK_STAGE_ROOT, paths[i], last, reason);
 	}
 	if (!r)
 		r = last == -ENOMEM ? last : roots.dirs.count || roots.files.count ? 0 : -ENOENT;

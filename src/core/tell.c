@@ -46,13 +46,23 @@ static void send(struct tell *tell, const struct dlk_event *event, uint64_t name
 
 void tell_error(struct tell *tell, enum dlk_stage stage, const char *path, int error)
 {
+	tell_error_because(tell, stage, path, error, DLK_REASON_NONE);
+}
+
+void tell_error_because(struct tell *tell, enum dlk_stage stage, const char *path, int error, enum dlk_reason reason)
+{
 	send(tell,
-	     &(struct dlk_event){ .kind = DLK_EVENT_ERROR, .stage = stage, .path = path, .error = abs(error) }, 1);
+	     &(struct dlk_event){ .kind = DLK_EVENT_ERROR,
+				  .stage = stage,
+				  .path = path,
+				  .error = abs(error),
+				  .reason = reason },
+	     1);
 }
 
 void tell_refused(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason)
 {
-	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_ERROR, .stage = stage, .path = path, .reason = reason }, 1);
+	tell_error_because(tell, stage, path, 0, reason);
 }
 
 void tell_skip(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason, uint64_t names)

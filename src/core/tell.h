@@ -27,6 +27,9 @@ void tell_free(struct tell *tell);
 /* Something failed: `error` is an errno of either sign. */
 void tell_error(struct tell *tell, enum dlk_stage stage, const char *path, int error);
 
+/* The same with a reason, which says more than the errno. */
+void tell_error_because(struct tell *tell, enum dlk_stage stage, const char *path, int error, enum dlk_reason reason);
+
 /* The same for a reason that is no errno. */
 void tell_refused(struct tell *tell, enum dlk_stage stage, const char *path, enum dlk_reason reason);
 

@@ -171,8 +171,10 @@ START_TEST(unusable_roots_are_told)
 	static const struct {
 		const char *path;
 		int error;
-	} bad[] = { { "missing", ENOENT }, { "fifo", ENOTDIR }, { "broken", ENOENT }, { "loop", ELOOP },
-		    { "file/", ENOTDIR },  { "", ENOENT },	{ "/dev/null", ENOTDIR } };
+		bool odd; /* neither directory nor regular file */
+	} bad[] = { { "missing", ENOENT, false }, { "fifo", ENOTDIR, true }, { "broken", ENOENT, false },
+		    { "loop", ELOOP, false },	  { "file/", ENOTDIR, false }, { "", ENOENT, false },
+		    { "/dev/null", ENOTDIR, true } };
 	const char *paths[countof(bad) + 1];
 	ck_assert_int_eq(mkfifoat(top, "fifo", 0644), 0);
 	ck_assert_int_eq(symlinkat("nowhere", top, "broken"), 0);
@@ -189,6 +191,7 @@ START_TEST(unusable_roots_are_told)
 			ck_assert_str_eq(pipeline.told.at[i].path, bad[i].path);
 			ck_assert_int_eq(pipeline.told.at[i].error, bad[i].error);
 			ck_assert_int_eq(pipeline.told.at[i].stage, DLK_STAGE_ROOT);
+			ck_assert_int_eq(pipeline.told.at[i].reason, bad[i].odd ? DLK_REASON_NOT_REGULAR : DLK_REASON_NONE);
 		}
 	}
 }

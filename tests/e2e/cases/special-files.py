@@ -26,5 +26,7 @@ def test(t):
     t.figures(done, files_seen=2, links_made=1, errors=0)
     t.same_contents(before)
     # Given as PATHs they are nothing to look at: an error, and at once.
-    t.run("fifo1", "fifo2", exit=2, timeout=20)
+    said = t.run("fifo1", "fifo2", exit=2, timeout=20).err
+    t.check("cannot open fifo1 and 1 other: neither a directory nor a regular file" in said, said)
+    t.check("cannot open a/x: Not a directory" in t.run("a/x", exit=2).err, "a way through a file")
     t.run("fifo1", "a", "b", exit=1, timeout=20)
