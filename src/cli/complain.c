@@ -12,6 +12,10 @@ static const char *reason_of(const struct issue_cause *cause)
 	/* The errno is ENOTDIR, of which the words tell half. */
 	if (cause->stage == DLK_STAGE_ROOT && cause->reason == DLK_REASON_NOT_REGULAR)
 		return "neither a directory nor a regular file";
+	if (cause->stage == DLK_STAGE_JOURNAL && cause->reason == DLK_REASON_NO_PLAN)
+		return "no line of a journal";
+	if (cause->stage == DLK_STAGE_JOURNAL && cause->reason == DLK_REASON_NEWER)
+		return "the journal was written by a newer version";
 	return cause->error ? strerror(cause->error) : words_because(cause->reason);
 }
 
@@ -23,26 +27,46 @@ static void add_name(struct text *text, const char *path)
 		text_puts(text, "something");
 }
 
-/* What was attempted may say it all: of a journal there is one, and `path` is "line 7" or nothing. */
-static void add_object(struct text *text, enum dlk_stage stage, const char *path)
+/* Of a plan `path` is a name in it, or "line 7" when that line is none of a plan. */
+static bool about_line(const struct issue_cause *cause)
 {
-	if (stage != DLK_STAGE_JOURNAL) {
-		text_puts(text, " ");
+	return cause->stage == DLK_STAGE_PLAN && (cause->reason == DLK_REASON_NO_PLAN || cause->reason == DLK_REASON_TORN ||
+						  cause->reason == DLK_REASON_NEWER);
+}
+
+static void add_plan(struct text *text, const char *plan)
+{
+	if (plan && !strcmp(plan, "-"))
+		text_puts(text, "standard input");
+	else
+		add_name(text, plan);
+}
+
+/* Of a journal `path` is "line 7" or nothing. */
+static void add_object(struct text *text, const struct issue_cause *cause, const char *path, const struct options *options)
+{
+	text_puts(text, " ");
+	if (cause->stage == DLK_STAGE_JOURNAL) {
+		add_name(text, options->journal);
+		if (path)
+			text_printf(text, ", %s", path);
+	} else if (about_line(cause) && path) {
+		text_printf(text, "%s of ", path);
+		add_plan(text, options->plan_from);
+	} else {
 		add_name(text, path);
-	} else if (path) {
-		text_printf(text, ", %s", path);
 	}
 }
 
 /* "cannot read 'a b' and 11 others: Permission denied". */
-static void add_error(struct text *text, const struct issues *issues, size_t number)
+static void add_error(struct text *text, const struct issues *issues, size_t number, const struct options *options)
 {
 	const struct issue_cause *cause = issues_cause(issues, number);
 	uint64_t others = issues->keep_all ? 0 : cause->count - 1;
 
 	text_printf(text, "cannot %s",
 		    cause->reason == DLK_REASON_NO_REFLINKS ? "share the blocks of" : words_attempt(cause->stage));
-	add_object(text, cause->stage, issues_path(issues, number));
+	add_object(text, cause, issues_path(issues, number), options);
 	if (others) {
 		text_puts(text, " and ");
 		words_add_count(text, others, "other", "others");
@@ -94,7 +118,7 @@ static void add_urgent(struct text *text, const struct issues *issues, size_t nu
 	}
 }
 
-void complain_issues(const struct issues *issues)
+void complain_issues(const struct issues *issues, const struct options *options)
 {
 	struct text text = { 0 };
 
@@ -107,7 +131,7 @@ void complain_issues(const struct issues *issues)
 		else if (issues_urgent(cause->reason))
 			add_urgent(&text, issues, i);
 		else if (cause->kind == DLK_EVENT_ERROR)
-			add_error(&text, issues, i);
+			add_error(&text, issues, i, options);
 		else
 			continue;
 		out_say(cause->kind == DLK_EVENT_ERROR ? OUT_ERROR : OUT_WARNING, "%s", text.failed ? "out of memory" : text.at);

@@ -380,7 +380,7 @@ static int print(struct session *session, const struct report *report)
 	if (session->plan && wants_sets && (sink.kind->set || sink.kind->member))
 		(void)dlk_plan_each(session->plan, &visitor, &sink);
 	out_flush(&sink.out);
-	complain_issues(&session->issues);
+	complain_issues(&session->issues, &session->options);
 	say_result(session);
 	if (sink.kind->end)
 		sink.kind->end(&sink);

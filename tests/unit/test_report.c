@@ -318,6 +318,7 @@ END_TEST
 static struct text complaints(bool keep_all)
 {
 	struct issues issues = { .keep_all = keep_all };
+	const struct options options = { 0 };
 	FILE *err = tmpfile();
 	struct text text = { 0 };
 	char buffer[8192];
@@ -325,7 +326,7 @@ static struct text complaints(bool keep_all)
 	ck_assert_ptr_nonnull(err);
 	ck_assert_int_eq(dup2(fileno(err), STDERR_FILENO), STDERR_FILENO);
 	note_all(&issues);
-	complain_issues(&issues);
+	complain_issues(&issues, &options);
 	rewind(err);
 	text_add(&text, buffer, fread(buffer, 1, sizeof(buffer), err));
 	issues_free(&issues);

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 
 COUNT = 6
@@ -43,7 +44,8 @@ def torn(t):
         with open(path, "wb") as file:
             file.write(whole[:cut])
         done = t.run("--apply", path, exit=2)
-        t.check("plan" in done.err, "a torn plan is told: " + done.about())
+        t.check(re.match("dedupe-link: cannot follow the plan at line [0-9]+ of %s: .*plan" % re.escape(path), done.err),
+                "a torn plan is told, and which: " + done.about())
         t.untouched(before)
     # The newline at the very end is no content.
     with open(path, "wb") as file:
