@@ -66,6 +66,7 @@ static void add_figures(struct text *text, const char *labels, const struct repo
 		{ "dedupe_link_bytes_saved", "Space freed, in bytes.", tally->bytes_saved },
 		{ "dedupe_link_skipped_in_use", "Names left since they were in use.", tally->skipped_in_use },
 		{ "dedupe_link_skipped_changed", "Names left since they changed meanwhile.", tally->skipped_changed },
+		{ "dedupe_link_skipped_refused", "Names left since they cannot be replaced, as on a read-only file system.", tally->skipped_refused },
 		{ "dedupe_link_errors", "What could not be read or linked.", tally->errors },
 		{ "dedupe_link_dry_run", "1 if nothing was to be linked.", report->about == REPORT_DRY_RUN },
 		{ "dedupe_link_exit_status", "Exit status of the last run.", (uint64_t)report->exit_status },

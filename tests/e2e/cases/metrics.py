@@ -31,7 +31,7 @@ def test(t):
     t.equal({roots for roots, _ in figures.values()}, {"in"}, "label")
     value = {name.removeprefix("dedupe_link_"): number for name, (_, number) in figures.items()}
     for name, want in dict(links=1, files=2, errors=0, exit_status=0, bytes_saved=102400, inodes_freed=1, sets=1,
-                           dry_run=0).items():
+                           dry_run=0, skipped_refused=0).items():
         t.equal(value[name], want, name)
     success = value["last_success_timestamp_seconds"]
     t.check(begun - 1 <= success <= time.time(), "last success")
