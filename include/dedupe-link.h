@@ -240,9 +240,9 @@ struct dlk_plan;
 /* What became of a name of a set. */
 enum dlk_fate {
 	DLK_FATE_KEEPER,  /* a name of the inode that stays */
-	DLK_FATE_PLANNED, /* to be replaced */
+	DLK_FATE_PLANNED, /* to be replaced; of no name any more after dlk_apply() */
 	DLK_FATE_LINKED,  /* replaced */
-	DLK_FATE_LEFT,    /* left as it was; an event said why */
+	DLK_FATE_LEFT,    /* left as it was; an event said why, or why dlk_apply() ended before it came to that name */
 };
 
 struct dlk_member {
@@ -360,7 +360,7 @@ DLK_API int dlk_recover(const struct dlk_options *options, const char *const *pa
 struct dlk_past_run {
 	int64_t started;  /* ns since the epoch */
 	int64_t duration; /* ns, of scan and apply */
-	bool complete;    /* it was not stopped */
+	bool complete;    /* it was not stopped, its journal could be written, and there was time for all */
 	const char *const *roots; /* the paths, absolute; valid during the call */
 	size_t root_count;
 	uint64_t files_seen, inodes_seen, sets, links_made, inodes_freed, bytes_saved, bytes_read, errors; /* as in dlk_tally */

@@ -55,6 +55,7 @@ struct session {
 	struct dlk_tally tally;
 	uint64_t errors; /* told until now */
 	bool out_of_time;
+	bool unrecorded; /* the journal could not be written, so that linking ended */
 	int journal; /* a descriptor; 0: none */
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
@@ -92,6 +93,7 @@ static void observe(void *ctx, const struct dlk_event *event)
 	}
 	session->errors += event->kind == DLK_EVENT_ERROR;
 	session->out_of_time |= event->kind == DLK_EVENT_NOTE && event->reason == DLK_REASON_OUT_OF_TIME;
+	session->unrecorded |= event->kind == DLK_EVENT_ERROR && event->stage == DLK_STAGE_JOURNAL;
 	issues_note(&session->issues, event);
 }
 
@@ -450,6 +452,7 @@ static int report(struct session *session)
 	};
 	int r;
 
+	report.complete = report.outcome == REPORT_COMPLETE && !session->out_of_time && !session->unrecorded;
 	issues_index(&session->issues);
 	if (wants_survey(session) &&
 	    !survey_make(session->plan, options->html ? SURVEY_FINE : SURVEY_COARSE, &session->survey))

@@ -27,6 +27,7 @@ struct report {
 		REPORT_STOPPED_EARLY,   /* there are no figures; nothing was linked */
 		REPORT_FAILED,          /* likewise; a complaint says why */
 	} outcome;
+	bool complete;   /* the outcome is, there was time for all, and the journal could be written */
 	unsigned detail; /* 0: the figures; 1: every set; 2: with inodes */
 	bool color;
 	bool reflinks;    /* files share blocks instead of becoming one */

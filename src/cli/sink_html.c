@@ -193,7 +193,7 @@ static void add_summary(struct sink *sink)
 
 	text_printf(text, "<script type=\"application/json\" id=\"data-summary\">{\"dry\":%s,\"complete\":%s",
 		    report->about == REPORT_DRY_RUN ? "true" : "false",
-		    report->outcome == REPORT_COMPLETE ? "true" : "false");
+		    report->complete ? "true" : "false");
 	add_word(text, sink->own, "version", DEDUPE_LINK_VERSION);
 	add_number(text, "when", (uint64_t)time(NULL));
 	add_number(text, "duration_ns", (uint64_t)report->duration_ns);

@@ -103,7 +103,7 @@ void sink_json_figures(struct text *text, const struct dlk_tally *tally)
 void sink_json_summary(struct text *text, const struct report *report)
 {
 	text_printf(text, "{\"dry_run\": %s", report->about == REPORT_DRY_RUN ? "true" : "false");
-	add_bool(text, "complete", report->outcome == REPORT_COMPLETE && !report->out_of_time);
+	add_bool(text, "complete", report->complete);
 	add_number(text, "exit_status", (uint64_t)report->exit_status);
 	sink_json_figures(text, report->tally);
 	add_all_apart(text, report->tally);

@@ -153,7 +153,7 @@ static bool all_is_linked(const struct report *report)
 
 	for (size_t i = 0; i < countof(tally->apart); i++)
 		left += tally->apart[i].files;
-	return !left && report->outcome == REPORT_COMPLETE && !report->out_of_time;
+	return !left && report->complete;
 }
 
 static void say_linked(struct sink *sink)

@@ -1192,14 +1192,24 @@ static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
 	return false;
 }
 
+/* Names that nobody came to before the run ended. The event that told of its end says why. */
+static void leave_rest(struct dlk_plan *plan, const struct plan_set *set)
+{
+	for (uint32_t i = 1; i < set->count; i++) {
+		uint32_t at = first_planned(plan, catalog_inode(&plan->catalog, plan->members.at[set->first + i])->first_path);
+		for (; at != ID_NONE; at = first_planned(plan, at))
+			plan->fates[at] = DLK_FATE_LEFT;
+	}
+}
+
 /* What was done goes into the history, and all that was found out into the cache. */
-static void remember_run(struct dlk_plan *plan, int result)
+static void remember_run(struct dlk_plan *plan, bool complete)
 {
 	const struct dlk_tally *tally = &plan->tally;
 	struct dlk_past_run run = {
 		.started = plan->started,
 		.duration = sys->now() - plan->begun,
-		.complete = !result,
+		.complete = complete,
 		.roots = (const char *const *)plan->asked.at,
 		.root_count = plan->asked.count,
 		.files_seen = tally->files_seen,
@@ -1217,7 +1227,8 @@ static void remember_run(struct dlk_plan *plan, int result)
 	cache_add_run(plan->cache, &run);
 }
 
-static int finish(struct apply *apply, int result)
+/* `complete`: nothing ended the linking before its time. */
+static int finish(struct apply *apply, bool complete)
 {
 	struct dlk_plan *plan = apply->plan;
 	int r = plan_gather_shared(plan);
@@ -1225,9 +1236,11 @@ static int finish(struct apply *apply, int result)
 		r = plan_sort(plan);
 	for (size_t i = 0; i < plan->sets.count; i++)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);
+	for (size_t i = 0; i < plan->sets.count && !complete; i++)
+		leave_rest(plan, &plan->sets.at[i]);
 	if (plan->tally.weaker)
 		tell_note(&plan->tell, DLK_REASON_WEAKER, NULL, NULL);
-	remember_run(plan, result ? result : r);
+	remember_run(plan, complete && !r);
 	tell_phase(&plan->tell, DLK_PHASE_DONE);
 	return r;
 }
@@ -1290,9 +1303,8 @@ int dlk_apply(struct dlk_plan *plan)
 		tell_error(&plan->tell, DLK_STAGE_JOURNAL, NULL, unwritten);
 		r = r == unwritten ? 0 : r;
 	}
-	if (manners_was_cut(&plan->manners))
-		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
-	int finished = finish(&apply, r);
+	plan_tell_time(plan);
+	int finished = finish(&apply, !r && !unwritten && !plan->out_of_time);
 	apply_free(&apply);
 	return r ? r : finished;
 }

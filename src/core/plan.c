@@ -100,6 +100,14 @@ int plan_begin_journal(struct dlk_plan *plan)
 	return r;
 }
 
+void plan_tell_time(struct dlk_plan *plan)
+{
+	if (!manners_was_cut(&plan->manners))
+		return;
+	plan->out_of_time = true;
+	tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
+}
+
 void dlk_plan_free(struct dlk_plan *plan)
 {
 	if (!plan)

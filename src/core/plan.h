@@ -54,6 +54,7 @@ struct dlk_plan {
 	unsigned char *fates; /* enum dlk_fate of each path; zero pages until touched */
 	bool exact; /* it was read, not made: no other keepers are sought, no other names replaced */
 	bool applied;
+	bool out_of_time; /* something was left for want of time, and that was told */
 	pthread_mutex_t mutex; /* members, sets and tally, while several threads apply */
 };
 
@@ -65,6 +66,9 @@ MUST_CHECK int plan_remember(struct dlk_plan *plan, const char *const *paths, si
 
 /* Begins the journal that the options want, unless that is done or none is wanted. Trouble is told, and returned. */
 MUST_CHECK int plan_begin_journal(struct dlk_plan *plan);
+
+/* Tells that the time was up, if anything was left for it since the last call. */
+void plan_tell_time(struct dlk_plan *plan);
 
 /*
  * Brings the names of inodes into path order, by several threads: they are many, and far apart in memory. `wanted` has a number

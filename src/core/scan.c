@@ -194,8 +194,7 @@ static int scan(struct scan *scan, const char *const *paths, size_t count)
 		r = sift(scan);
 	bucket_free(&scan->buckets);
 	reach_kept_close(&scan->kept);
-	if (manners_was_cut(&plan->manners))
-		tell_note(&plan->tell, DLK_REASON_OUT_OF_TIME, NULL, NULL);
+	plan_tell_time(plan);
 	if (!r)
 		r = make_sets(plan);
 	reach_kept_free(&scan->kept);

@@ -122,6 +122,7 @@ static struct text report_of(const struct sink_kind *kind, unsigned detail, bool
 		.tally = &tally,
 		.issues = &issues,
 		.about = REPORT_LINKED,
+		.complete = true,
 		.detail = detail,
 		.color = color,
 		.exit_status = 1,

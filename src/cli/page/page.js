@@ -11,7 +11,7 @@ const PAGE = 50, PREVIEW = 3, COLOURS = 5;
 const NESTED = 2, ROOM_WIDE = 90, ROOM_HIGH = 50, HEAD = 24, FRAME = 4;
 // Below so many square pixels folders share a tile; below such sides a tile has no percentage, small letters, no size, no words.
 const TILE = 2000, NARROW = 130, SMALL = 80, LOW = 36, EMPTY = 15;
-const FATES = ["kept", summary.dry ? "would be linked" : "not linked", "linked", "left"];
+const FATES = ["kept", "would be linked", "linked", "left"];
 const FREED = 1, SIZE = 0, NAMES = 2, FIRST = 3, EACH = 4;
 
 // ---- words
@@ -63,7 +63,7 @@ function head() {
 	about.append(", " + new Date(summary.when * 1000).toLocaleString() + ", " +
 		     (summary.duration_ns / 1e9).toFixed(1) + " s.");
 	if (!summary.complete)
-		about.append(make("strong", {className: "warning"}, " It was stopped: the figures are of what was done."));
+		about.append(make("strong", {className: "warning"}, " It did not come to its end: the figures are of what was done until then."));
 	const figures = [
 		[summary.dry ? "Would be saved" : "Saved", saved, count(summary.inodes_freed, "file less", "files less")],
 		["Names " + (summary.dry ? "to be linked" : "linked"), grouped.format(summary.links_made),

@@ -28,7 +28,7 @@ def test(t):
     t.all_apart("a/small", "b/small", "a/medium", "b/medium")
     t.equal([i["reason"] for i in run.issues], ["out_of_time"], "it is told")
     fates = sorted(n["fate"] for s in run.sets for n in s["names"])
-    t.check("linked" in fates and "left" not in fates, "not begun is not left: %r" % fates)
+    t.check("linked" in fates and "planned" not in fates, "what was not begun is left: %r" % fates)
     t.same_contents(before)
 
     text = t.run("--max-time", "1", "--bwlimit", "10K", ".")
