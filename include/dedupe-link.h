@@ -198,6 +198,8 @@ struct dlk_options {
 	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
+	struct dlk_tally *figures;    /* NULL, or where dlk_scan, dlk_plan_read and dlk_recover leave the figures until then when
+				       * they return an error: what was looked at and recovered; nothing is linked by then */
 };
 
 /* Fills `ret` with the defaults named above. */
@@ -279,7 +281,7 @@ struct dlk_plan_visitor {
  * -EIO, -EMFILE and the like: the paths could not be locked (told);
  * -EINVAL a filter that does not compile; -ENOTDIR a reference is no directory (told); -ECANCELED stopped by options->stop. On success the caller owns
  * *ret_plan and frees it with dlk_plan_free(). `options` is copied, what it points to is borrowed until the plan
- * is freed.
+ * is freed. After an error options->figures, if it is not NULL, has the figures until then.
  */
 DLK_API int dlk_scan(const struct dlk_options *options, const char *const *paths, size_t count,
 		     struct dlk_plan **ret_plan);

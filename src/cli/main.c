@@ -53,7 +53,6 @@ struct session {
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
-	uint64_t errors; /* told until now */
 	bool out_of_time;
 	bool unrecorded; /* the journal could not be written, so that linking ended */
 	int journal; /* a descriptor; 0: none */
@@ -91,7 +90,6 @@ static void observe(void *ctx, const struct dlk_event *event)
 			text_add_quoted(&session->locked, event->path);
 		return;
 	}
-	session->errors += event->kind == DLK_EVENT_ERROR;
 	session->out_of_time |= event->kind == DLK_EVENT_NOTE && event->reason == DLK_REASON_OUT_OF_TIME;
 	session->unrecorded |= event->kind == DLK_EVENT_ERROR && event->stage == DLK_STAGE_JOURNAL;
 	issues_note(&session->issues, event);
@@ -156,8 +154,6 @@ static int scan_and_apply(struct session *session)
 		r = dlk_apply(session->plan);
 	if (session->plan)
 		session->tally = *dlk_plan_tally(session->plan);
-	else
-		session->tally.errors = session->errors;
 	return r;
 }
 
@@ -194,6 +190,7 @@ static void work(struct session *session)
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
+	options->run.figures = &session->tally;
 	if (options->undo)
 		session->result = dlk_undo(&options->run, session->journal, &session->tally);
 	else if (!options->paths.count && !options->plan_from)

@@ -24,7 +24,7 @@ struct report {
 	enum {
 		REPORT_COMPLETE,
 		REPORT_STOPPED_LINKING, /* the figures are of what was done until then */
-		REPORT_STOPPED_EARLY,   /* there are no figures; nothing was linked */
+		REPORT_STOPPED_EARLY,   /* the figures are of what was looked at; nothing was linked */
 		REPORT_FAILED,          /* likewise; a complaint says why */
 	} outcome;
 	bool complete;   /* the outcome is, there was time for all, and the journal could be written */

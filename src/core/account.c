@@ -19,3 +19,9 @@ void account_add(struct dlk_tally *tally, const struct account_inode *inode)
 		tally->bytes_held_elsewhere += bytes;
 	}
 }
+
+void account_clear(struct dlk_tally *tally)
+{
+	tally->sets = tally->links_made = tally->inodes_freed = 0;
+	tally->bytes_saved = tally->bytes_held_elsewhere = 0;
+}

@@ -17,4 +17,7 @@ struct account_inode {
 /* Adds it: freed when no link is left, else held by names elsewhere. */
 void account_add(struct dlk_tally *tally, const struct account_inode *inode);
 
+/* Takes back all that was added, and the sets: a prediction makes place for what is done, or for another one. */
+void account_clear(struct dlk_tally *tally);
+
 #endif

@@ -1174,13 +1174,6 @@ static void apply_free(struct apply *apply)
 	free(apply->crossed);
 }
 
-/* The prediction makes place for what is done. */
-static void clear_prediction(struct dlk_tally *tally)
-{
-	tally->sets = tally->links_made = tally->inodes_freed = 0;
-	tally->bytes_saved = tally->bytes_held_elsewhere = 0;
-}
-
 static bool got_a_name(const struct dlk_plan *plan, const struct plan_set *set)
 {
 	for (uint32_t i = 1; i < set->count; i++) {
@@ -1281,7 +1274,7 @@ int dlk_apply(struct dlk_plan *plan)
 	if (!plan->options.will_apply || plan->applied)
 		return -EINVAL;
 	plan->applied = true;
-	clear_prediction(&plan->tally);
+	account_clear(&plan->tally);
 	tell_phase(&plan->tell, DLK_PHASE_LINK);
 	int r = apply_init(&apply, plan);
 	if (!r) {

@@ -133,6 +133,14 @@ void dlk_plan_free(struct dlk_plan *plan)
 	free(plan);
 }
 
+void plan_fail(struct dlk_plan *plan)
+{
+	account_clear(&plan->tally); /* it may have been foreseen in part */
+	if (plan->options.figures)
+		*plan->options.figures = plan->tally;
+	dlk_plan_free(plan);
+}
+
 /* ---- from run to run ---- */
 
 static uint64_t fold(uint64_t sum, const char *text)

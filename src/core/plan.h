@@ -61,6 +61,9 @@ struct dlk_plan {
 /* An empty plan with a policy compiled and a key of its own, for dlk_plan_free. -EINVAL, -ENOMEM, errors of random numbers. */
 MUST_CHECK int plan_new(const struct dlk_options *options, struct dlk_plan **ret);
 
+/* Frees a plan that could not be made, or of which nothing will come. Its figures go where the options want them. */
+void plan_fail(struct dlk_plan *plan);
+
 /* Opens the cache that the options name, if it can be used. `paths` are those that were given. -ENOMEM. */
 MUST_CHECK int plan_remember(struct dlk_plan *plan, const char *const *paths, size_t count);
 

@@ -882,7 +882,7 @@ int dlk_plan_read(const struct dlk_options *options, int fd, struct dlk_plan **r
 	r = read_plan(&in);
 	planin_free(&in);
 	if (r)
-		dlk_plan_free(in.plan);
+		plan_fail(in.plan);
 	else
 		*ret_plan = in.plan;
 	return r;

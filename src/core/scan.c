@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "account.h"
 #include "lock.h"
 #include "plan.h"
 #include "recover.h"
@@ -222,7 +223,7 @@ int dlk_scan(const struct dlk_options *options, const char *const *paths, size_t
 	r = scan(&state, paths, count);
 	scan_free(&state);
 	if (r)
-		dlk_plan_free(state.plan);
+		plan_fail(state.plan);
 	else
 		*ret_plan = state.plan;
 	return r;
@@ -245,10 +246,13 @@ int dlk_recover(const struct dlk_options *options, const char *const *paths, siz
 	if (!r)
 		r = recover(&state);
 	scan_free(&state);
-	if (!r)
-		*ret_tally = plan->tally;
+	if (r) {
+		plan_fail(plan);
+		return r;
+	}
+	*ret_tally = plan->tally;
 	dlk_plan_free(plan);
-	return r;
+	return 0;
 }
 
 /* ---- history ---- */
@@ -344,15 +348,6 @@ static int visit_set(const struct dlk_plan *plan, const struct dlk_plan_visitor 
 	return r;
 }
 
-/* The figures of a prediction that is to be made again. */
-static void forget(struct dlk_plan *plan)
-{
-	struct dlk_tally *tally = &plan->tally;
-	tally->sets = tally->links_made = tally->inodes_freed = 0;
-	tally->bytes_saved = tally->bytes_held_elsewhere = 0;
-	plan->shared.count = 0;
-}
-
 static void drop_set(struct dlk_plan *plan, const struct plan_set *set)
 {
 	for (uint32_t i = 1; i < set->count; i++) {
@@ -376,7 +371,8 @@ int dlk_plan_choose(struct dlk_plan *plan, int (*choose)(void *ctx, const struct
 	}
 	plan->sets.count = kept;
 	plan->sift.classes.count = 0;
-	forget(plan);
+	account_clear(&plan->tally); /* the prediction is made again */
+	plan->shared.count = 0;
 	return foresee(plan);
 }
 

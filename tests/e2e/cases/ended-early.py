@@ -72,6 +72,30 @@ def stopped(t):
     t.equal({fate for each in sets for fate in each[5::4]}, {0, 2, 3}, "kept, linked and left")
 
 
+def stopped_reading(t):
+    """By a signal while files are read: what was found and read until then is counted."""
+    size = 4 << 20
+    for name in "abcd":
+        t.write("large/" + name, t.random(size))
+    for arguments in (["-n"], []):
+        child = subprocess.Popen([harness.PROGRAM, "--json-lines", "--bwlimit", "2M", *arguments, "large"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=t.top)
+        events, read = [], 0
+        for line in child.stdout:
+            events.append(schema.parse_lines(line)[0])
+            if events[-1].get("phase") == "hash" and events[-1].get("bytes") and not read:
+                read = events[-1]["bytes"]
+                child.send_signal(signal.SIGTERM)
+        err = child.stderr.read().decode()
+        t.equal(child.wait(), 128 + signal.SIGTERM, "exit status: " + err)
+        told = events[-1]["summary"]
+        got = [told[key] for key in ("complete", "files_seen", "inodes_seen", "dirs_seen", "bytes_seen", "domains")]
+        t.equal(got, [False, 4, 4, 1, 4 * size, 1], "what was found")
+        t.check(read <= told["bytes_read"] < 4 * size, "%d bytes read, %d told before" % (told["bytes_read"], read))
+        t.equal((told["links_made"], told["sets"], told["bytes_saved"]), (0, 0, 0), "nothing was linked")
+
+
 def test(t):
     no_journal(t)
     stopped(t)
+    stopped_reading(t)
