@@ -130,7 +130,7 @@ void complain_issues(const struct issues *issues, const struct options *options)
 			add_cache(&text, issues, i);
 		else if (issues_urgent(cause->reason))
 			add_urgent(&text, issues, i);
-		else if (cause->kind == DLK_EVENT_ERROR)
+		else if (cause->kind == DLK_EVENT_ERROR && !cause->told)
 			add_error(&text, issues, i, options);
 		else
 			continue;

@@ -36,13 +36,14 @@ static void add_record(struct issues *issues, size_t cause, const struct dlk_eve
 }
 
 /* The number of the event's cause, a new one perhaps; causes.count when memory ran out. */
-static size_t find_cause(struct issues *issues, const struct dlk_event *event)
+static size_t find_cause(struct issues *issues, const struct dlk_event *event, bool told)
 {
 	struct issue_cause cause = {
 		.kind = event->kind,
 		.stage = event->stage,
 		.reason = event->reason,
 		.error = event->error,
+		.told = told,
 		.first = issues->records.count,
 	};
 
@@ -50,7 +51,7 @@ static size_t find_cause(struct issues *issues, const struct dlk_event *event)
 		const struct issue_cause *at = &issues->causes.at[i];
 
 		if (at->kind == cause.kind && at->stage == cause.stage && at->reason == cause.reason &&
-		    at->error == cause.error)
+		    at->error == cause.error && at->told == told)
 			return i;
 	}
 	if (vec_push(&issues->causes, cause))
@@ -58,19 +59,29 @@ static size_t find_cause(struct issues *issues, const struct dlk_event *event)
 	return issues->causes.count - 1;
 }
 
-void issues_note(struct issues *issues, const struct dlk_event *event)
+static void note(struct issues *issues, const struct dlk_event *event, bool told)
 {
 	size_t cause;
 
 	if (event->kind != DLK_EVENT_ERROR && event->kind != DLK_EVENT_SKIP && event->kind != DLK_EVENT_NOTE)
 		return;
-	cause = find_cause(issues, event);
+	cause = find_cause(issues, event, told);
 	if (cause == issues->causes.count) {
 		issues->failed = true;
 		return;
 	}
 	if (issues->causes.at[cause].count++ == 0 || issues->keep_all || issues_urgent(event->reason))
 		add_record(issues, cause, event);
+}
+
+void issues_note(struct issues *issues, const struct dlk_event *event)
+{
+	note(issues, event, false);
+}
+
+void issues_note_told(struct issues *issues, const struct dlk_event *event)
+{
+	note(issues, event, true);
 }
 
 const struct issue_cause *issues_cause(const struct issues *issues, size_t number)

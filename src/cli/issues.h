@@ -18,6 +18,7 @@ struct issue_cause {
 	enum dlk_stage stage;
 	enum dlk_reason reason;
 	int error;
+	bool told;    /* by a complaint of its own */
 	uint64_t count;
 	size_t first; /* number of its first issue */
 };
@@ -38,6 +39,9 @@ struct issues {
 
 /* Takes note of an error, a skip or a note; other events are none of its business. */
 void issues_note(struct issues *issues, const struct dlk_event *event);
+
+/* The same of an error that has, or will have, a complaint of its own. */
+void issues_note_told(struct issues *issues, const struct dlk_event *event);
 
 /* Something that must be looked after by a person: told even when little is told. */
 bool issues_urgent(enum dlk_reason reason);

@@ -55,6 +55,7 @@ struct session {
 	struct dlk_tally tally;
 	bool out_of_time;
 	bool unrecorded; /* the journal could not be written, so that linking ended */
+	bool unready;    /* a file that was asked for could not be opened, so that there was no work */
 	int journal; /* a descriptor; 0: none */
 	int result;      /* of the library */
 	struct newfile plan_file; /* of --plan, while it is written */
@@ -88,6 +89,7 @@ static void observe(void *ctx, const struct dlk_event *event)
 	if (event->stage == DLK_STAGE_LOCK && event->error == EAGAIN) {
 		if (event->path && !session->locked.count)
 			text_add_quoted(&session->locked, event->path);
+		issues_note_told(&session->issues, event);
 		return;
 	}
 	session->out_of_time |= event->kind == DLK_EVENT_NOTE && event->reason == DLK_REASON_OUT_OF_TIME;
@@ -148,9 +150,7 @@ static int scan_and_apply(struct session *session)
 
 	if (options->plan_to)
 		write_plan(session, r);
-	if (session->plan_error)
-		return 0;
-	if (!r && !options->dry_run)
+	if (!r && !session->plan_error && !options->dry_run)
 		r = dlk_apply(session->plan);
 	if (session->plan)
 		session->tally = *dlk_plan_tally(session->plan);
@@ -175,6 +175,14 @@ static enum painter_mode painter_mode(const struct options *options)
 	return options->progress == OPTIONS_ALWAYS ? PAINTER_LINES : PAINTER_ASKED;
 }
 
+static void begin_stream(struct session *session)
+{
+	session->streaming = session->options.output == OPTIONS_LINES;
+	session->options.run.tell_links |= session->streaming;
+	if (session->streaming)
+		stream_begin(&session->stream, STDOUT_FILENO);
+}
+
 static void work(struct session *session)
 {
 	struct options *options = &session->options;
@@ -183,10 +191,6 @@ static void work(struct session *session)
 	if (options->plan_to && (session->plan_error = newfile_open(options->plan_to, &session->plan_file)))
 		return;
 	painter_begin(&session->painter, painter_mode(options));
-	session->streaming = options->output == OPTIONS_LINES;
-	options->run.tell_links |= session->streaming;
-	if (session->streaming)
-		stream_begin(&session->stream, STDOUT_FILENO);
 	options->run.observe = observe;
 	options->run.observe_ctx = session;
 	options->run.stop = signals_stop();
@@ -207,6 +211,8 @@ static void work(struct session *session)
 
 static int status_of(const struct session *session)
 {
+	if (session->unready)
+		return STATUS_USAGE;
 	if (session->plan_error)
 		return session->options.plan_from || !session->plan ? STATUS_USAGE : STATUS_TROUBLE;
 	switch (session->result) {
@@ -256,9 +262,34 @@ static void say_plan_error(const struct session *session)
 static bool told_error(const struct session *session)
 {
 	for (size_t i = 0; i < session->issues.causes.count; i++)
-		if (session->issues.causes.at[i].kind == DLK_EVENT_ERROR)
+		if (session->issues.causes.at[i].kind == DLK_EVENT_ERROR && !session->issues.causes.at[i].told)
 			return true;
 	return false;
+}
+
+/* A file of ours that could not be used: for the report, since a complaint is for people. */
+static void note_failure(struct session *session, enum dlk_stage stage, const char *path, int error)
+{
+	struct dlk_event event = { .kind = DLK_EVENT_ERROR, .stage = stage, .path = path, .error = abs(error) };
+
+	if (session->streaming)
+		stream_event(session, &event);
+	issues_note_told(&session->issues, &event);
+	session->tally.errors++;
+}
+
+/* What ended the run without an event. */
+static void note_result(struct session *session)
+{
+	const struct options *options = &session->options;
+	bool untold = session->result && session->result != -ECANCELED && session->result != -EAGAIN && !told_error(session);
+
+	if (session->plan_error)
+		note_failure(session, DLK_STAGE_PLAN, options->plan_from ? options->plan_from : options->plan_to, session->plan_error);
+	else if (untold && options->undo)
+		note_failure(session, DLK_STAGE_JOURNAL, options->journal, session->result);
+	else if (untold && options->plan_from)
+		note_failure(session, DLK_STAGE_PLAN, options->plan_from, session->result);
 }
 
 /* Why the run did not come to its end. */
@@ -278,7 +309,7 @@ static void say_result(const struct session *session)
 		break;
 	case -ENOENT:
 	case -ENOTDIR:
-		if (!session->issues.causes.count)
+		if (!told_error(session))
 			out_complain("no PATH could be read");
 		break;
 	case -EBADMSG:
@@ -433,7 +464,7 @@ static int report(struct session *session)
 			 : options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
 			 : options->dry_run               ? REPORT_DRY_RUN
 							  : REPORT_LINKED,
-		.outcome = session->plan_error             ? REPORT_FAILED
+		.outcome = session->plan_error || session->unready ? REPORT_FAILED
 			   : session->result == 0          ? REPORT_COMPLETE
 			   : session->result != -ECANCELED ? REPORT_FAILED
 			   : session->plan || options->undo ? REPORT_STOPPED_LINKING
@@ -450,6 +481,7 @@ static int report(struct session *session)
 	int r;
 
 	report.complete = report.outcome == REPORT_COMPLETE && !session->out_of_time && !session->unrecorded;
+	note_result(session);
 	issues_index(&session->issues);
 	if (wants_survey(session) &&
 	    !survey_make(session->plan, options->html ? SURVEY_FINE : SURVEY_COARSE, &session->survey))
@@ -558,8 +590,11 @@ static int open_journal(struct session *session)
 		return 0;
 	session->journal = open(options->journal, flags | O_CLOEXEC | O_NOCTTY, 0600);
 	if (session->journal < 0) {
-		complain_file("open", options->journal, -errno);
-		return -1;
+		int r = -errno;
+
+		complain_file("open", options->journal, r);
+		note_failure(session, DLK_STAGE_JOURNAL, options->journal, r);
+		return r;
 	}
 	if (!options->undo)
 		options->run.journal = session->journal;
@@ -611,8 +646,6 @@ static int run(struct session *session)
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
 	if (options_advice(options) && !options->quiet)
 		out_say(OUT_WARNING, "%s", options_advice(options));
-	if (open_journal(session))
-		return STATUS_USAGE;
 	expect_descriptors();
 	signals_watch();
 	be_idle(options);
@@ -622,7 +655,10 @@ static int run(struct session *session)
 		newfile_abandon(&session->page);
 		return STATUS_USAGE;
 	}
-	work(session);
+	begin_stream(session);
+	session->unready = open_journal(session) != 0;
+	if (!session->unready)
+		work(session);
 	return report(session);
 }
 

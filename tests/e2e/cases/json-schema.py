@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """All JSON that is printed or kept is as tools/dist/schema.json says, and no member, word or reason is missing there."""
 import copy
+import errno
+import fcntl
 import json
 import os
 import re
@@ -140,11 +142,43 @@ def refuses(t):
         t.check(False, "the schema does not mind %r" % (path,))
 
 
+def failures(t):
+    """What a run failed of is an issue, with what has no report of its own too, and an event."""
+    plant(t, "failed")
+    nowhere, missing = os.path.join(t.scratch, "no", "file"), os.path.join(t.scratch, "missing")
+    torn = t.write("torn-plan", "no plan\n")
+    shared = t.write("journal-of-all", "{}\n")
+    os.chmod(shared, 0o666)
+    held = os.open(t.path("failed"), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    for arguments, status, stage, path, number in ((["failed"], 3, "lock", "failed", errno.EAGAIN),
+                                                   (["--recover", "failed"], 3, "lock", "failed", errno.EAGAIN),
+                                                   (["--plan", nowhere, "failed"], 2, "plan", nowhere, errno.ENOENT),
+                                                   (["--plan", "/dev/full", "failed"], 1, "plan", "/dev/full", errno.ENOSPC),
+                                                   (["--apply", missing], 2, "plan", missing, errno.ENOENT),
+                                                   (["--apply", torn], 2, "plan", "line 1", None),
+                                                   (["--journal", nowhere, "failed"], 2, "journal", nowhere, errno.ENOENT),
+                                                   (["--undo", missing], 2, "journal", missing, errno.ENOENT),
+                                                   (["--undo", shared], 1, "journal", shared, errno.EPERM)):
+        run = t.json(*arguments, exit=status)
+        t.figures(run, complete=False, exit_status=status, errors=1)
+        told = [(issue["kind"], issue["stage"], issue["path"], issue.get("errno")) for issue in run.issues]
+        t.equal(told, [("error", stage, path, number)], "issues of %r" % arguments)
+        t.check(run.err.startswith("dedupe-link: ") and run.err.count("dedupe-link: ") <= 2, "complaints: " + run.about())
+        events = schema.parse_lines(t.run("--json-lines", *arguments, exit=status).raw)
+        for event in events:
+            schema.check("event", event)
+        told = [(event["stage"], event["path"], event.get("errno")) for event in events if event["event"] == "error"]
+        t.equal((told, events[-1]["summary"]["errors"]), ([(stage, path, number)], 1), "events of %r" % arguments)
+    os.close(held)
+
+
 def test(t):
     reports(t)
     events(t)
     plans(t)
     journals(t)
+    failures(t)
     words(t)
     refuses(t)
     history(t)
