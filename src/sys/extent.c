@@ -29,8 +29,10 @@ int extent_data(int fd, uint64_t from, uint64_t size, uint64_t *ret_begin, uint6
 	/* -ENXIO: truncated since the first call; who reads the range meets the end of the file */
 	if (end < 0 && end != -ENXIO)
 		return (int)end;
-	*ret_begin = begin < 0 ? from : (uint64_t)begin;
-	*ret_end = end < 0 ? size : u64_min((uint64_t)end, size);
+	/* A server behind FUSE may answer anything, and a hole may be punched in between: whoever follows the ranges must get on. */
+	bool sensible = begin >= (off_t)from && (end < 0 || end > begin);
+	*ret_begin = sensible ? (uint64_t)begin : from;
+	*ret_end = sensible && end >= 0 ? u64_min((uint64_t)end, size) : size;
 	return 0;
 }
 

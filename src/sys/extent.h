@@ -7,7 +7,8 @@
 
 /*
  * The next range of data at or after `from`, bounded by `size` (bytes of the file to be looked at): [*ret_begin,
- * *ret_end). Both equal `size` when only a hole is left. Where SEEK_DATA is not known all is data. Errors as lseek.
+ * *ret_end), not empty and not before `from`. Both equal `size` when only a hole is left. Where SEEK_DATA is not known, or the answers
+ * make no sense, all is data. Errors as lseek.
  */
 MUST_CHECK int extent_data(int fd, uint64_t from, uint64_t size, uint64_t *ret_begin, uint64_t *ret_end);
 

@@ -1156,6 +1156,12 @@ START_TEST(extent_data_where_the_kernel_knows_less)
 		{ 2000, 3000, 0, 1000, 1000 },	   /* data only behind what was asked for */
 		{ 200, -ENXIO, 0, 200, 1000 },	   /* truncated in between */
 		{ 200, 5000, 0, 200, 1000 },
+		{ 200, 200, 0, 100, 1000 },	   /* no range, or none from there on: who goes on where it ends would never end */
+		{ 200, 150, 0, 100, 1000 },
+		{ 200, 0, 0, 100, 1000 },
+		{ 50, 300, 0, 100, 1000 },
+		{ 0, 0, 0, 100, 1000 },
+		{ 50, -ENXIO, 0, 100, 1000 },
 		{ -EIO, 0, -EIO, 7, 7 },
 		{ 200, -EIO, -EIO, 7, 7 },
 	};
