@@ -9,9 +9,9 @@
 
 enum { MATCH_MOST = (1 << 27) - 1 }; /* as the field is wide */
 
-void bucket_init(struct bucket_table *table, struct catalog *catalog)
+void bucket_init(struct bucket_table *table, struct catalog *catalog, uint64_t seed)
 {
-	*table = (struct bucket_table){ .catalog = catalog };
+	*table = (struct bucket_table){ .catalog = catalog, .seed = seed };
 	seq_init(&table->buckets, sizeof(struct bucket));
 }
 
@@ -19,14 +19,14 @@ void bucket_free(struct bucket_table *table)
 {
 	free(table->slots);
 	seq_free(&table->buckets);
-	bucket_init(table, table->catalog);
+	bucket_init(table, table->catalog, table->seed);
 }
 
 /* The slot of the bucket, or the empty one where it would go. */
 static size_t slot_of(const struct bucket_table *table, uint64_t size, uint32_t match)
 {
 	size_t mask = table->room - 1;
-	size_t slot = mix64(size ^ (uint64_t)match << 48) & mask;
+	size_t slot = mix64(size ^ (uint64_t)match << 48 ^ table->seed) & mask;
 	for (;; slot = (slot + 1) & mask) {
 		if (table->slots[slot] == ID_NONE)
 			return slot;

@@ -23,13 +23,18 @@ struct bucket {
 
 struct bucket_table {
 	struct catalog *catalog; /* borrowed */
+	uint64_t seed;
 	struct seq buckets;      /* by number, in the order in which they were met */
 	uint32_t *slots;         /* open addressing: numbers; ID_NONE is empty */
 	size_t room;             /* of slots; a power of two */
 	uint64_t files;          /* inodes that are not alone in their buckets */
 };
 
-void bucket_init(struct bucket_table *table, struct catalog *catalog);
+/*
+ * `seed`: a random number of the run. Whoever makes files chooses their sizes, and without it could choose them so that all buckets want
+ * one slot, and each is sought for as long as there are buckets.
+ */
+void bucket_init(struct bucket_table *table, struct catalog *catalog, uint64_t seed);
 
 /* Puts an inode, which was in none, into its bucket. `version`: a number for which inode it is and what it holds; 0 without a cache. -ENOMEM. */
 MUST_CHECK int bucket_add(struct bucket_table *table, struct inode_id inode, uint64_t version);

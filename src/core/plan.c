@@ -80,7 +80,9 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	manners_begin(&plan->manners, options);
 	plan->started = sys->wall();
 	plan->begun = sys->now();
-	int r = digest_key_make(&plan->key);
+	int r = sys_random(&plan->seed, sizeof(plan->seed));
+	if (!r)
+		r = digest_key_make(&plan->key);
 	if (!r)
 		r = rule_compile(options, &plan->rule);
 	if (r)

@@ -40,6 +40,7 @@ struct dlk_plan {
 	struct manners manners;
 	struct dlk_tally tally;
 	struct digest_key key; /* random, this plan's own */
+	uint64_t seed; /* random, this run's own: for tables by what others choose */
 	struct sift sift; /* undecided classes live on in it until they are applied */
 	struct journal *journal; /* NULL: none is wanted, or not begun */
 	struct lock *lock; /* NULL for a dry run */

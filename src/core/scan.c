@@ -219,7 +219,7 @@ int dlk_scan(const struct dlk_options *options, const char *const *paths, size_t
 	int r = plan_new(options, &state.plan);
 	if (r)
 		return r;
-	bucket_init(&state.buckets, &state.plan->catalog);
+	bucket_init(&state.buckets, &state.plan->catalog, state.plan->seed);
 	r = scan(&state, paths, count);
 	scan_free(&state);
 	if (r)

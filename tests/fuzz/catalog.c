@@ -248,7 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input input = { data, size };
 	memset(&world, 0, sizeof(world));
 	catalog_init(&world.catalog);
-	bucket_init(&world.buckets, &world.catalog);
+	bucket_init(&world.buckets, &world.catalog, 0);
 	for (uint32_t i = 0; i < DOMAINS; i++) {
 		uint32_t domain;
 		struct mount_facts facts = { .dev = 1, .mount = i };

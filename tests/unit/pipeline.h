@@ -58,7 +58,7 @@ static inline void pipeline_begin(struct pipeline *pipeline)
 	*pipeline = (struct pipeline){ 0 };
 	dlk_options_init(&pipeline->options);
 	catalog_init(&pipeline->catalog);
-	bucket_init(&pipeline->buckets, &pipeline->catalog);
+	bucket_init(&pipeline->buckets, &pipeline->catalog, 1);
 }
 
 static inline int pipeline_roots(struct pipeline *pipeline, const char *const *paths, size_t count)

@@ -402,7 +402,7 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 	struct bucket_table table;
 	draw_state = 21;
 	forest_plant(&forest, 0, 0);
-	bucket_init(&table, &forest.catalog);
+	bucket_init(&table, &forest.catalog, 21);
 	for (uint32_t i = 0; i < INODES; i++) {
 		/* A few sizes with very many files, many with few, and sizes that agree in their low bits. */
 		uint64_t size = draw(3) == 0 ? draw(8) : draw(3) ? draw(INODES) : draw(INODES) << 40;
@@ -436,6 +436,52 @@ START_TEST(buckets_are_groups_of_one_size_and_domain)
 }
 END_TEST
 
+/* The longest row of slots that are taken: how far is looked at worst. */
+static size_t longest_run(const struct bucket_table *table)
+{
+	size_t longest = 0, run = 0;
+	for (size_t slot = 0; slot < table->room; slot++) {
+		run = table->slots[slot] == ID_NONE ? 0 : run + 1;
+		longest = size_max(longest, run);
+	}
+	return longest;
+}
+
+/* Files whose sizes all want slot 0 in a table of seed 0, in a table of that seed or another. */
+static size_t run_of_chosen_sizes(uint64_t seed)
+{
+	enum { CHOSEN = 1000, SLOTS = 2048 };
+	struct forest forest = { 0 };
+	struct bucket_table table;
+	forest_plant(&forest, 0, 0);
+	bucket_init(&table, &forest.catalog, seed);
+	uint64_t size = 0;
+	for (uint32_t i = 0; i < CHOSEN; i++) {
+		struct stamp stamp = { .ino = 1 + i, .links = 1 };
+		struct inode_id id;
+		bool fresh;
+		while (mix64(++size) % SLOTS)
+			;
+		stamp.size = size;
+		must(!catalog_add_file(&forest.catalog, (struct dir_id){ 0 }, "f", 1, &stamp, 0, &id, &fresh));
+		must(!bucket_add(&table, id, 0));
+	}
+	must(table.room == SLOTS && table.buckets.count == CHOSEN);
+	size_t longest = longest_run(&table);
+	bucket_free(&table);
+	forest_fell(&forest);
+	return longest;
+}
+
+/* Whoever chooses sizes does not know the seed: they lie as scattered as any. */
+START_TEST(sizes_cannot_be_chosen_to_meet)
+{
+	ck_assert_uint_eq(run_of_chosen_sizes(0), 1000); /* they are well chosen */
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		ck_assert_uint_lt(run_of_chosen_sizes(mix64(seed)), 150);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -449,6 +495,7 @@ int main(void)
 		domains_are_told_apart_by_device_and_mount,
 		parts_of_one_file_system_match,
 		buckets_are_groups_of_one_size_and_domain,
+		sizes_cannot_be_chosen_to_meet,
 	};
 	return unit_run("catalog", tests, countof(tests));
 }
