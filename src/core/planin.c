@@ -46,6 +46,7 @@ struct bound {
 struct table {
 	uint32_t *at; /* ID_NONE: empty */
 	size_t room, count;
+	uint64_t seed; /* whoever wrote the plan must not know which names want one place */
 };
 
 /* What lines have said of an inode; a zeroed one is nothing yet. */
@@ -116,9 +117,9 @@ static int refuse_line(struct planin *in, enum dlk_reason reason)
 
 /* ---- tables ---- */
 
-static uint64_t hash_entry(uint32_t dir, const char *name)
+static uint64_t hash_entry(uint64_t seed, uint32_t dir, const char *name)
 {
-	uint64_t hash = mix64(dir + UINT64_C(1));
+	uint64_t hash = mix64((dir + UINT64_C(1)) ^ seed);
 	for (size_t length = strlen(name); length;) {
 		uint64_t word = 0;
 		size_t n = size_min(length, sizeof(word));
@@ -150,7 +151,7 @@ static uint32_t *table_slot(const struct table *table, const struct catalog *cat
 			    const char *name)
 {
 	size_t mask = table->room - 1;
-	for (size_t at = hash_entry(dir, name) & mask;; at = (at + 1) & mask) {
+	for (size_t at = hash_entry(table->seed, dir, name) & mask;; at = (at + 1) & mask) {
 		uint32_t there;
 		const char *called;
 		if (table->at[at] == ID_NONE)
@@ -166,7 +167,7 @@ static int table_reserve(struct table *table, const struct catalog *catalog, ent
 {
 	if (table->count * 2 < table->room)
 		return 0;
-	struct table grown = { .room = table->room ? table->room * 2 : 256, .count = table->count };
+	struct table grown = { .room = table->room ? table->room * 2 : 256, .count = table->count, .seed = table->seed };
 	grown.at = malloc(grown.room * sizeof(*grown.at));
 	if (!grown.at)
 		return -ENOMEM;
@@ -878,6 +879,7 @@ int dlk_plan_read(const struct dlk_options *options, int fd, struct dlk_plan **r
 	if (r)
 		return r;
 	in.plan->exact = true;
+	in.dirs.seed = in.names.seed = in.plan->seed;
 	reach_init(&in.reach, &in.plan->catalog, size_min(REACH_DIRS, sys_descriptors() / 4));
 	r = read_plan(&in);
 	planin_free(&in);
