@@ -7,7 +7,9 @@
  *
  * A block holds what is known of up to 128 inodes whose numbers lie side by side. Finding goes by inode number, so each block is
  * read once; a million files are eight thousand reads instead of a million look-ups. A block carries a digest of itself under the
- * cache's secret, for SQLite has no sums: a flipped bit makes a block that is not believed, and is written anew.
+ * cache's secret, for SQLite has no sums: a flipped bit makes a block that is not believed, and is written anew. The secret has a
+ * sum of its own: XXH3 does not use all of it for what is short, so blocks could fit under a damaged one, and digests of before and
+ * after the damage would never meet.
  *
  * Whoever fills the queue writes it, in one transaction, while the others go on; nobody waits unless writing falls far behind.
  */

@@ -2,7 +2,7 @@
 /*
  * store.c - the only file that knows SQLite
  *
- *	secret   key                           the caller's, made with the file
+ *	secret   key, sum                      the caller's, made with the file
  *	volumes  number, id, ...               file systems
  *	blocks   id, data                      the caller's bytes
  *	runs     started, ..., roots, sum      what each run did
@@ -50,7 +50,7 @@ static const char *const statements[STATEMENTS] = {
 	[COMMIT] = "COMMIT",
 	[CANCEL] = "ROLLBACK",
 	[SHRINK] = "PRAGMA incremental_vacuum",
-	[SECRET] = "SELECT key FROM secret",
+	[SECRET] = "SELECT * FROM secret",
 	[GET] = "SELECT data FROM blocks WHERE id = ?",
 	[EACH] = "SELECT id, data FROM blocks WHERE id >= ? ORDER BY id",
 	[PUT] = "INSERT OR REPLACE INTO blocks VALUES (?, ?)",
@@ -73,7 +73,7 @@ static const char schema[] =
 	"BEGIN;"
 	"PRAGMA application_id = 1684294763;" /* APPLICATION */
 	"PRAGMA user_version = 1;"            /* SCHEMA */
-	"CREATE TABLE secret (key BLOB NOT NULL);"
+	"CREATE TABLE secret (key BLOB NOT NULL, sum INTEGER);"
 	"CREATE TABLE volumes (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB UNIQUE NOT NULL, records INTEGER NOT NULL,"
 	" kept INTEGER NOT NULL, pruned INTEGER NOT NULL, seen INTEGER NOT NULL);"
 	"CREATE TABLE blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
@@ -261,6 +261,16 @@ static int check_header(const char *path)
 	return big_endian(header + AT_SCHEMA) > SCHEMA ? -EPROTO : 0;
 }
 
+/* No two secrets that differ in one byte have the same. */
+static int64_t secret_sum(const void *secret, size_t length)
+{
+	const unsigned char *bytes = secret;
+	uint64_t sum = length;
+	for (size_t i = 0; i < length; i++)
+		sum = mix64(sum ^ bytes[i]);
+	return (int64_t)sum;
+}
+
 static int fill_new(const char *path, const void *secret, size_t length)
 {
 	sqlite3 *db;
@@ -270,9 +280,11 @@ static int fill_new(const char *path, const void *secret, size_t length)
 		return r;
 	r = fail(sqlite3_exec(db, schema, NULL, NULL, NULL));
 	if (!r)
-		r = fail(sqlite3_prepare_v2(db, "INSERT INTO secret VALUES (?)", -1, &insert, NULL));
+		r = fail(sqlite3_prepare_v2(db, "INSERT INTO secret VALUES (?, ?)", -1, &insert, NULL));
 	if (!r)
 		r = fail(sqlite3_bind_blob(insert, 1, secret, (int)length, SQLITE_STATIC));
+	if (!r)
+		r = fail(sqlite3_bind_int64(insert, 2, secret_sum(secret, length)));
 	if (!r)
 		r = fail(sqlite3_step(insert));
 	sqlite3_finalize(insert);
@@ -448,19 +460,6 @@ static void bind(sqlite3_stmt *statement, int at, int64_t value)
 	(void)code;
 }
 
-int store_secret(struct store *store, void *ret, size_t length)
-{
-	sqlite3_stmt *statement = ready(store, SECRET);
-	int r = first_row(store, statement);
-	if (r)
-		return r == -ENOENT ? -EUCLEAN : r;
-	const void *key = sqlite3_column_blob(statement, 0);
-	if (!key || (size_t)sqlite3_column_bytes(statement, 0) != length)
-		return -EUCLEAN;
-	memcpy(ret, key, length);
-	return 0;
-}
-
 int store_begin(struct store *store, enum store_mode mode)
 {
 	return run(ready(store, mode == STORE_WRITE ? BEGIN_WRITE : BEGIN_READ));
@@ -484,6 +483,44 @@ int store_end(struct store *store)
 {
 	sqlite3_stmt *statement = ready(store, COMMIT);
 	return sqlite3_get_autocommit(store->db) ? 0 : run(statement);
+}
+
+/* ---- the secret ---- */
+
+/*
+ * A file of an earlier version has no sum. Programs of that version go on using the file, for they ask for the key alone. Where it
+ * cannot be added, because another run does so, or the disk is full, the next run will.
+ */
+static void add_sum(struct store *store, int64_t sum)
+{
+	own_free char *add = NULL;
+	if (asprintf(&add, "ALTER TABLE secret ADD COLUMN sum INTEGER; UPDATE secret SET sum = %lld", (long long)sum) < 0) {
+		add = NULL;
+		return;
+	}
+	if (store_begin(store, STORE_WRITE))
+		return;
+	if (fail(sqlite3_exec(store->db, add, NULL, NULL, NULL)) || store_commit(store))
+		store_cancel(store);
+}
+
+int store_secret(struct store *store, void *ret, size_t length)
+{
+	sqlite3_stmt *statement = ready(store, SECRET);
+	int r = first_row(store, statement);
+	if (r)
+		return r == -ENOENT ? -EUCLEAN : r;
+	const void *key = sqlite3_column_blob(statement, 0);
+	if (!key || (size_t)sqlite3_column_bytes(statement, 0) != length)
+		return -EUCLEAN;
+	bool summed = sqlite3_column_count(statement) > 1;
+	int64_t sum = secret_sum(key, length);
+	if (summed && sqlite3_column_int64(statement, 1) != sum)
+		return -EUCLEAN;
+	memcpy(ret, key, length);
+	if (!summed && store->writable)
+		add_sum(store, sum);
+	return 0;
 }
 
 /* ---- blocks ---- */

@@ -33,7 +33,7 @@ bool store_writable(const struct store *store);
 /* Whose file it is: never to be opened by anybody else in this process, for that would let go of SQLite's locks. */
 const struct stamp *store_stamp(const struct store *store);
 
-/* The secret it was made with, which must be `length` bytes. */
+/* The secret it was made with, which must be `length` bytes: exactly that, else the database is damaged. */
 MUST_CHECK int store_secret(struct store *store, void *ret, size_t length);
 
 /* What is done between begin and end is seen by others at once and survives a power cut, or not at all. */

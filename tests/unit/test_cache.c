@@ -497,6 +497,51 @@ START_TEST(damage_is_not_believed)
 }
 END_TEST
 
+/* The database, and where in it its secret lies. */
+static long find_secret(unsigned char *file, size_t room)
+{
+	int fd = scratch_open("cache.db");
+	ssize_t length = read(fd, file, room);
+	must(length > 0 && (size_t)length < room && !close(fd));
+	unsigned char *at = memmem(file, (size_t)length, cache_key(cache), sizeof(struct digest_key));
+	must(at);
+	return at - file;
+}
+
+/* Whichever bit of the secret flips: what was put under the other one is not found, the file is set aside, and a new one used. */
+START_TEST(a_damaged_secret_is_not_used)
+{
+	static unsigned char file[1 << 20];
+	scratch_text("tree/a", "a");
+	open_cache();
+	if (!usable()) {
+		unit_skip("no cache here");
+		return;
+	}
+	for (long byte = 0; byte < DIGEST_SECRET; byte++) {
+		struct digest_key whole = *cache_key(cache);
+		put("a", CACHE_HEAD, 1);
+		cache_flush(cache);
+		long at = find_secret(file, sizeof(file)) + byte;
+		close_cache();
+		int fd = openat(top, "cache.db", O_WRONLY | O_CLOEXEC);
+		file[at] ^= (unsigned char)(1 << byte % 8);
+		must(fd >= 0 && pwrite(fd, &file[at], 1, at) == 1 && !close(fd));
+		open_cache();
+		must(cache && !has("a", CACHE_HEAD, 0) && memcmp(cache_key(cache), &whole, sizeof(whole)));
+		must(pipeline_told(&pipeline, DLK_EVENT_NOTE, "cache.db") == 1);
+		must(pipeline.told.at[0].reason == DLK_REASON_CACHE_DAMAGED);
+		must(!unlinkat(top, "cache.db.damaged", 0));
+	}
+	put("a", CACHE_HEAD, 2);
+	close_cache();
+	open_cache();
+	ck_assert(has("a", CACHE_HEAD, 2));
+	ck_assert_uint_eq(pipeline.told.count, 0);
+	close_cache();
+}
+END_TEST
+
 static int swapped; /* atomic */
 
 /* Another program saves over the first name that is opened to be read. */
@@ -701,6 +746,7 @@ int main(void)
 		what_is_gone_is_dropped,
 		it_does_not_matter_how_it_is_asked,
 		damage_is_not_believed,
+		a_damaged_secret_is_not_used,
 		sizes_without_equals_are_settled,
 		what_is_settled_is_looked_at_again,
 		a_damaged_list_is_not_believed,

@@ -34,10 +34,11 @@ def left_alone(t, path, words):
     t.equal(sorted(name for name in os.listdir(t.scratch) if os.path.basename(path) + "." in name), [], "files beside it")
 
 
-def change(path, statement):
+def change(path, *statements):
     """In a database that is made if need be."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.execute(statement)
+        for statement in statements:
+            database.execute(statement)
 
 
 def foreign(t, good):
@@ -121,6 +122,40 @@ def strange_rows(t, good):
         t.equal(database.execute("SELECT count(*) FROM volumes").fetchone(), (1,), "rows of file systems")
 
 
+def secret_of(path):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT * FROM secret").fetchone()
+
+
+def without_sum(t, good):
+    """A file of an earlier version, whose secret has no sum: all of it is believed, and it gets one; also when it cannot be written."""
+    path = os.path.join(t.scratch, "earlier.db")
+    shutil.copy(good, path)
+    os.chmod(path, 0o600)
+    whole = secret_of(path)
+    change(path, "CREATE TABLE old (key BLOB NOT NULL)", "INSERT INTO old SELECT key FROM secret", "DROP TABLE secret",
+           "ALTER TABLE old RENAME TO secret")
+    t.equal(secret_of(path), whole[:1], "what an earlier version made")
+    if t.root:
+        where = t.tmpfs("../earlier", "size=8m")
+        shutil.copy(path, os.path.join(where, "c.db"))
+        os.chmod(os.path.join(where, "c.db"), 0o600)
+        t.sh("mount", "-o", "remount,ro", where)
+        t.figures(tells(t, "--cache=%s/c.db" % where, "cannot be written"), bytes_read=0)
+    for _ in range(2):
+        run = t.json("-n", "--cache=" + path, ".")
+        t.figures(run, bytes_read=0, links_made=100, errors=0)
+        t.equal(run.err, "", "nothing to tell")
+        t.equal(secret_of(path), whole, "the sum that was added")
+    # A bit of the secret that the digests of short blocks do not depend on.
+    key = bytearray(whole[0])
+    key[110] ^= 1
+    change(path, "UPDATE secret SET key = x'%s'" % key.hex())
+    tells(t, "--cache=" + path, "was damaged")
+    t.check(os.path.exists(path + ".damaged"), "set aside")
+    t.figures(t.json("-n", "--cache=" + path, "."), bytes_read=0, links_made=100, errors=0)
+
+
 def unwritable(t, good):
     if not t.root:
         return
@@ -152,6 +187,7 @@ def test(t):
     flipped(t, good)
     cut_short(t, good)
     strange_rows(t, good)
+    without_sum(t, good)
     # In a directory where others may write: theirs is not used, nor is a journal of theirs.
     if t.root:
         public = os.path.join(t.scratch, "public")
