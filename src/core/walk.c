@@ -72,7 +72,7 @@ struct frame {
 	uint32_t id, depth, root;
 	unsigned refs;    /* atomic: the reader, entries on the stack, and child frames */
 	unsigned pending; /* atomic: the reader, and entries on the stack: who still wants fd */
-	int fd;           /* -1: closed to save descriptors */
+	int fd;           /* -1: closed to save descriptors, or a root that was not opened yet */
 	bool holds_files; /* that may be read soon */
 	char *path;       /* relative to the root, with a slash at the end; only when the rules ask for paths */
 	char name[];      /* "" at the start of a phase */
@@ -703,12 +703,41 @@ static struct entry *next_entry(struct phase *phase)
 	return entry;
 }
 
+static void tell_root(const struct walk *walk, uint32_t root, int error)
+{
+	tell_error(walk->tell, DLK_STAGE_ROOT, walk->catalog->roots.at[root].open, error);
+}
+
+/*
+ * There may be more roots than descriptors. They are lowest on the stack, and the next is popped when all entries are in the
+ * walkers' hands: so besides the first no more of them are open at once than there are walkers.
+ */
+static struct frame *open_start(struct walker *walker, struct frame *frame)
+{
+	struct phase *phase = walker->phase;
+	if (frame->fd >= 0)
+		return frame;
+	int r = roots_open(phase->walk->catalog, frame->root, &frame->stamp, true, &frame->fd);
+	if (r) {
+		tell_root(phase->walk, frame->root, r);
+		return NULL;
+	}
+	__atomic_add_fetch(&phase->open, 1, __ATOMIC_RELAXED);
+	frame->id = __atomic_fetch_add(phase->next_id, 1, __ATOMIC_RELAXED);
+	struct found *found = batch_add_stamped(walker, FOUND_DIR, frame->id, "", 0, &frame->stamp);
+	if (found) {
+		found->parent = ID_NONE;
+		found->root = frame->root;
+	}
+	return frame;
+}
+
 static void walk_entry(struct walker *walker, struct entry *entry)
 {
 	struct phase *phase = walker->phase;
 	struct frame *parent = entry->parent, *frame = NULL;
 	if (!ended(phase) && !look_at_clock(phase))
-		frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : parent;
+		frame = parent->parent || entry->name[0] ? open_entry(walker, entry) : open_start(walker, parent);
 	if (frame) {
 		read_frame(walker, frame);
 		frame_release(phase, frame);
@@ -1047,7 +1076,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	unsigned walkers = walker_count(journey, &phase.max_open);
 	phase.most = walkers + BATCHES;
 	for (struct entry *e = starts; e; e = e->next) {
-		phase.open++;
+		phase.open += e->parent->fd >= 0;
 		phase.stacked++;
 	}
 	phase_run(&phase, walkers);
@@ -1066,7 +1095,10 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 	return r;
 }
 
-/* A start of a phase travels as an entry without a name, whose parent is the frame itself, already open. */
+/*
+ * A start of a phase travels as an entry without a name, whose parent is the frame itself. Takes over fd; -1: a root, opened and
+ * noted when its turn comes.
+ */
 static int start_add(struct journey *journey, struct entry **starts, int fd, const struct stamp *stamp, uint32_t domain,
 		     struct dir_id parent, uint32_t root, const char *name, const char *path, uint32_t depth)
 {
@@ -1077,18 +1109,20 @@ static int start_add(struct journey *journey, struct entry **starts, int fd, con
 		free(frame);
 		free(entry);
 		free(path_copy);
-		sys->close(fd);
+		close_fd(&fd);
 		return -ENOMEM;
 	}
 	frame->fd = fd;
 	frame->stamp = *stamp;
-	frame->id = journey->next_id++;
 	frame->root = root;
 	frame->depth = depth;
 	frame->path = path_copy;
 	*entry = (struct entry){ .next = *starts, .parent = frame };
 	entry->name[0] = '\0';
 	*starts = entry;
+	if (fd < 0)
+		return 0;
+	frame->id = journey->next_id++;
 	journey->walk->dirs++;
 	return catalog_set_dir(journey->walk->catalog, (struct dir_id){ frame->id }, parent, root, name, strlen(name),
 			       stamp, domain);
@@ -1128,9 +1162,16 @@ static int domain_of(struct journey *journey, int fd, struct mount_facts *ret_fa
 	return r ? r : catalog_add_domain(journey->walk->catalog, ret_facts, ret_domain);
 }
 
-static void tell_root(struct journey *journey, uint32_t root, int error)
+static int open_first(struct journey *journey, const struct root_dir *dir, struct mount_facts *ret_facts,
+		      uint32_t *ret_domain, int *ret_fd)
 {
-	tell_error(journey->walk->tell, DLK_STAGE_ROOT, journey->walk->catalog->roots.at[root].open, error);
+	own_fd int fd = -1;
+	int r = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
+	if (!r)
+		r = domain_of(journey, fd, ret_facts, ret_domain);
+	if (!r)
+		*ret_fd = steal_fd(&fd);
+	return r;
 }
 
 /* The phase of all root directories on the mount of dirs.at[first]; marks them done. */
@@ -1151,15 +1192,10 @@ static int walk_roots(struct journey *journey, size_t first, bool *done)
 			continue;
 		int fd = -1;
 		int failed = dir->error;
-		if (!failed)
-			failed = roots_open(journey->walk->catalog, dir->root, &dir->stamp, true, &fd);
-		if (!failed && !starts) {
-			failed = domain_of(journey, fd, &facts, &domain);
-			if (failed)
-				close_fd(&fd);
-		}
+		if (!failed && !starts) /* of one is asked where they lie */
+			failed = open_first(journey, dir, &facts, &domain, &fd);
 		if (failed)
-			tell_root(journey, dir->root, failed);
+			tell_root(journey->walk, dir->root, failed);
 		else
 			r = start_add(journey, &starts, fd, &dir->stamp, domain, (struct dir_id){ ID_NONE }, dir->root,
 				      "", NULL, 0);
@@ -1263,7 +1299,7 @@ static int walk_file_roots(struct journey *journey)
 		if (r == -ENOMEM)
 			return r;
 		if (r)
-			tell_root(journey, roots->parents.at[i].root, r);
+			tell_root(journey->walk, roots->parents.at[i].root, r);
 	}
 	for (size_t i = 0; i < roots->files.count; i++) {
 		const struct root_file *file = &roots->files.at[i];

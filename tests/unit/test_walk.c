@@ -491,6 +491,51 @@ START_TEST(deep_trees_need_few_descriptors)
 }
 END_TEST
 
+/* More roots than descriptors, with something below each. One that was swapped meanwhile is told, and no other. */
+START_TEST(many_roots_need_few_descriptors)
+{
+	enum { COUNT = 120 };
+	static const unsigned threads[] = { 1, 2, 16, 0 };
+	static char names[COUNT][16];
+	const char *paths[COUNT];
+	for (unsigned i = 0; i < COUNT; i++) {
+		char below[32];
+		sprintf(names[i], "d%u", i);
+		paths[i] = names[i];
+		make_dir(names[i]);
+		for (unsigned j = 0; j < 3; j++) {
+			snprintf(below, sizeof(below), "d%u/s%u", i, j);
+			make_dir(below);
+			strcat(below, "/f");
+			scratch_text(below, "x");
+			expect(below);
+		}
+	}
+	limit_descriptors(40);
+	for (unsigned i = 0; i < 8; i++) {
+		again();
+		pipeline.walk.kept = i / 4 ? &pipeline.kept : NULL;
+		walk_quietly(paths, COUNT, threads[i % 4]);
+		check_found();
+		ck_assert_uint_eq(pipeline.walk.dirs, 4 * COUNT);
+	}
+	for (unsigned i = 0; i < COUNT; i += COUNT - 1) {
+		again();
+		ck_assert_int_eq(pipeline_roots(&pipeline, paths, COUNT), 0);
+		ck_assert_int_eq(renameat(top, names[i], top, "gone"), 0);
+		make_dir(names[i]);
+		ck_assert_int_eq(pipeline_walk(&pipeline), 0);
+		ck_assert_uint_eq(pipeline.told.count, 1);
+		ck_assert_str_eq(pipeline.told.at[0].path, names[i]);
+		ck_assert_int_eq(pipeline.told.at[0].error, ESTALE);
+		ck_assert_int_eq(pipeline.told.at[0].stage, DLK_STAGE_ROOT);
+		ck_assert_uint_eq(pipeline.walk.files, 3 * (COUNT - 1));
+		ck_assert_uint_eq(pipeline.walk.dirs, 4 * (COUNT - 1));
+		must(!unlinkat(top, names[i], AT_REMOVEDIR) && !renameat(top, "gone", top, names[i]));
+	}
+}
+END_TEST
+
 /* Stretches of the way down are longer than a path may be. */
 START_TEST(long_names_and_deep_trees)
 {
@@ -1021,6 +1066,7 @@ int main(void)
 		links_are_names_of_one_inode,
 		temporary_names_are_kept_apart,
 		deep_trees_need_few_descriptors,
+		many_roots_need_few_descriptors,
 		long_names_and_deep_trees,
 		descriptors_are_bounded,
 		threads_that_cannot_be_had_are_done_without,
