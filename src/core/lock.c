@@ -15,12 +15,12 @@
 #include "lock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "../base/fail.h"
 #include "../sys/mount.h"
+#include "../sys/mountinfo.h"
 
 enum { ALONE_MOST = 64, DEPTH_MOST = 4096, WAIT_MS = 100 };
 
@@ -31,29 +31,11 @@ struct held {
 	char *path; /* of a root, for the message; NULL for a directory above */
 };
 
-struct mount_line {
-	unsigned long long id;
-	unsigned major, minor;
-	char *root, *point, *type; /* into the line */
-};
-
-/* /proc/self/mountinfo, read once while directories are gathered. */
-struct mounts {
-	struct text info;
-	VEC(struct mount_line) lines;
-};
-
 struct lock {
 	VEC(struct held) dirs;
-	struct mounts mounts;
+	struct mounts mounts; /* read once while directories are gathered; without /proc the ordinary directories above must do */
 	const char *given; /* one of the roots, for the message, where no root itself could be opened */
 };
-
-static void mounts_free(struct mounts *mounts)
-{
-	vec_free(&mounts->lines);
-	text_free(&mounts->info);
-}
 
 void lock_free(struct lock *lock)
 {
@@ -133,71 +115,6 @@ static int add_above(struct lock *lock, int from)
 			r = 0;
 	}
 	return r;
-}
-
-/* ---- the table of mounts ---- */
-
-/* "\040" and its like in /proc/self/mountinfo are octal bytes. */
-static void unescape(char *text)
-{
-	char *to = text;
-	for (const char *from = text; *from;) {
-		if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = '\0';
-}
-
-static bool parse_mount(char *line, struct mount_line *ret)
-{
-	int at = 0;
-	if (sscanf(line, "%llu %*u %u:%u %n", &ret->id, &ret->major, &ret->minor, &at) != 3 || !at)
-		return false;
-	ret->root = line + at;
-	ret->point = strchr(ret->root, ' ');
-	if (!ret->point)
-		return false;
-	*ret->point++ = '\0';
-	char *end = strchr(ret->point, ' '), *dash = end ? strstr(end, " - ") : NULL;
-	ret->type = dash ? dash + 3 : ret->point + strlen(ret->point);
-	ret->type[strcspn(ret->type, " ")] = '\0';
-	if (end)
-		*end = '\0';
-	unescape(ret->root);
-	unescape(ret->point);
-	return true;
-}
-
-static int read_file(const char *path, struct text *ret)
-{
-	char buffer[4096];
-	own_fd int fd = sys->openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	off_t at = 0;
-	ssize_t n = fd;
-	while (fd >= 0 && (n = sys->pread(fd, buffer, sizeof(buffer), at)) > 0) {
-		text_add(ret, buffer, (size_t)n);
-		at += n;
-	}
-	return n < 0 ? (int)n : ret->failed ? -ENOMEM : 0;
-}
-
-/* Without /proc the table is empty: the ordinary directories above must do then. */
-static int mounts_read(struct mounts *ret)
-{
-	int r = read_file("/proc/self/mountinfo", &ret->info);
-	for (char *line = ret->info.at, *next; !r && line && *line; line = next) {
-		struct mount_line mount;
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (parse_mount(line, &mount))
-			r = vec_push(&ret->lines, mount);
-	}
-	return fail_kind(r) == FAIL_RESOURCE ? r : 0;
 }
 
 /* ---- bind mounts: the directories above in the file system itself ---- */
