@@ -24,6 +24,7 @@
 #include "../base/wait.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
+#include "../sys/mountinfo.h"
 #include "reach.h"
 #include "temp.h"
 
@@ -976,6 +977,8 @@ struct journey {
 	VEC(struct crossing) crossings; /* a queue: `crossed` of them are done */
 	size_t crossed;
 	VEC(uint64_t) devs;             /* walked so far */
+	struct mounts mounts;           /* read when first asked for */
+	bool mounts_read, mounts_known;
 };
 
 /* Those that will be kept open have theirs besides. */
@@ -1029,6 +1032,20 @@ static int gather_visited(struct journey *journey, uint64_t dev, struct stamp **
 	return known ? 0 : vec_push(&journey->devs, dev);
 }
 
+/*
+ * What is mounted on a file stands under the inode number of the file it covers, which may be one seen already. Where there was no
+ * memory or descriptor to ask whether such a mount is here, each name is looked at.
+ */
+static bool entries_true(struct journey *journey, const struct mount_facts *facts)
+{
+	if (!facts->dirent_ino_true)
+		return false;
+	if (!journey->mounts_read)
+		journey->mounts_known = !mounts_read(&journey->mounts);
+	journey->mounts_read = true;
+	return journey->mounts_known && !mounts_cover_file(&journey->mounts, facts->mount);
+}
+
 static void phase_free(struct phase *phase)
 {
 	while (phase->spare) {
@@ -1060,7 +1077,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 		.domain = domain,
 		.dev = facts->dev,
 		.mount = facts->mount,
-		.ino_true = facts->dirent_ino_true,
+		.ino_true = entries_true(journey, facts),
 		.end_told = facts->dirent_end_told,
 		.next_id = &journey->next_id,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -1355,6 +1372,7 @@ int walk_run(struct walk *walk)
 	}
 	vec_free(&journey.crossings);
 	vec_free(&journey.devs);
+	mounts_free(&journey.mounts);
 	seen_free(&walk->catalog->linked); /* there are no more names to come */
 	return r ? r : catalog_rank_dirs(walk->catalog);
 }

@@ -26,7 +26,7 @@ static void unescape(char *text)
 static bool parse_mount(char *line, struct mount_line *ret)
 {
 	int at = 0;
-	if (sscanf(line, "%llu %*u %u:%u %n", &ret->id, &ret->major, &ret->minor, &at) != 3 || !at)
+	if (sscanf(line, "%llu %llu %u:%u %n", &ret->id, &ret->parent, &ret->major, &ret->minor, &at) != 4 || !at)
 		return false;
 	ret->root = line + at;
 	ret->point = strchr(ret->root, ' ');
@@ -74,4 +74,29 @@ void mounts_free(struct mounts *mounts)
 {
 	vec_free(&mounts->lines);
 	text_free(&mounts->info);
+}
+
+/* The root of a file system is a directory, but a FUSE server's may be a file. */
+static bool may_be_file(const struct mount_line *mount)
+{
+	return strcmp(mount->root, "/") || !strncmp(mount->type, "fuse", 4);
+}
+
+/* Nothing is asked of what is mounted there: a server may be away. autofs would mount at this look. */
+static bool is_file(const struct mount_line *mount)
+{
+	if (!strcmp(mount->type, "autofs"))
+		return false;
+	own_fd int fd = sys->openat(AT_FDCWD, mount->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	return fd == -ENOTDIR;
+}
+
+bool mounts_cover_file(const struct mounts *mounts, uint64_t mount)
+{
+	for (size_t i = 0; i < mounts->lines.count; i++) {
+		const struct mount_line *line = &mounts->lines.at[i];
+		if (line->parent == mount && line->id != mount && may_be_file(line) && is_file(line))
+			return true;
+	}
+	return false;
 }

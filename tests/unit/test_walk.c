@@ -397,6 +397,74 @@ START_TEST(links_are_names_of_one_inode)
 }
 END_TEST
 
+/* ---- what is mounted on files ---- */
+
+static int table_error;
+static unsigned looks; /* at names of the file */
+
+static int fake_table_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	if (!strcmp(path, "/proc/self/mountinfo"))
+		return table_error ? table_error : openat(top, "mountinfo", O_RDONLY | O_CLOEXEC);
+	return sys_kernel.openat(dirfd, path, flags, mode);
+}
+
+static int count_looks(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+	looks += path[0] == 'l';
+	return sys_kernel.statx(dirfd, path, flags, mask, ret);
+}
+
+/* Below such a mount the entries of links tell nothing. Each is looked at, elsewhere about the first few hundred. */
+START_TEST(entries_are_true_unless_files_are_mounted_on)
+{
+	enum { LINKS = 1000 };
+	static const struct {
+		const char *root, *point, *type;
+		unsigned parent; /* this mount's id plus this */
+		int error;       /* of opening the table */
+		bool looked_at;
+	} mounts[] = {
+		{ "/some/file", "d/l0", "ext4", 0, 0, true },
+		{ "net:[1]", "d/l0", "nsfs", 0, 0, true },
+		{ "/", "d/l0", "fuse.export", 0, 0, true },
+		{ "/", "d/l0", "ext4", 0, 0, false },
+		{ "/some", "d", "ext4", 0, 0, false },
+		{ "/", "d", "fuse", 0, 0, false },
+		{ "/some/file", "d/l0", "ext4", 1, 0, false },
+		{ "/some/file", "d/gone", "ext4", 0, 0, false },
+		{ "/some/file", "d/l0", "ext4", 0, -ENOENT, false },
+		{ "/some", "d", "ext4", 0, -EMFILE, true },
+	};
+	struct stamp stamp;
+	char name[32], text[512];
+	make_dir("d");
+	scratch_text("d/l0", "x");
+	for (unsigned i = 1; i < LINKS; i++) {
+		snprintf(name, sizeof(name), "d/l%u", i);
+		must(!linkat(top, "d/l0", top, name, 0));
+	}
+	must(!stamp_fd(top, &stamp));
+	table.openat = fake_table_openat;
+	table.statx = count_looks;
+	sys_replace(&table);
+	for (size_t i = 0; i < countof(mounts); i++) {
+		again();
+		snprintf(text, sizeof(text), "%llu %llu 0:1 %s %s/%s rw - %s none rw\n", (unsigned long long)stamp.mount + 7,
+			 (unsigned long long)stamp.mount + mounts[i].parent, mounts[i].root, top_path, mounts[i].point,
+			 mounts[i].type);
+		scratch_text("mountinfo", text);
+		table_error = mounts[i].error;
+		looks = 0;
+		walk_quietly((const char *const[]){ "d" }, 1, 1);
+		bool looked_at = mounts[i].looked_at || !pipeline.catalog.domains.at[0].dirent_ino_true;
+		ck_assert_uint_eq(pipeline.walk.files, LINKS);
+		if ((looks == LINKS) != looked_at)
+			ck_abort_msg("%u looks: %s on %s", looks, mounts[i].root, mounts[i].point);
+	}
+}
+END_TEST
+
 START_TEST(temporary_names_are_kept_apart)
 {
 	static const char temp[] = ".dedupe-link-0123456789ABCDEFGHIJKLMNOPQRSTUVWXY", almost[] = ".dedupe-link-x";
@@ -1064,6 +1132,7 @@ int main(void)
 		every_name_is_found_once,
 		no_depth_takes_only_file_roots,
 		links_are_names_of_one_inode,
+		entries_are_true_unless_files_are_mounted_on,
 		temporary_names_are_kept_apart,
 		deep_trees_need_few_descriptors,
 		many_roots_need_few_descriptors,
