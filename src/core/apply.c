@@ -278,18 +278,14 @@ struct opening {
 	struct replace_synced synced;
 };
 
-/* Opens an inode by the first of its names that still leads to it. What may keep is synced now, while nothing of it is leased. */
-static struct opening reach_inode(struct worker *worker, struct inode_id id, bool may_keep)
+/* What may keep is synced now, while nothing of it is leased. */
+static struct opening begin_opening(struct worker *worker, struct inode_id id, bool may_keep)
 {
 	const struct catalog *catalog = &worker->plan->catalog;
 	const struct catalog_inode *inode = catalog_inode(catalog, id);
 	bool mine = !worker->euid || catalog_meta(catalog, inode)->uid == worker->euid;
-	struct opening opening = { .error = -ENOENT, .synced = REPLACE_NOT_SYNCED };
-	for (uint32_t at = inode->first_path; opening.error && at != ID_NONE;) {
-		struct path_id path = { at };
-		opening.error = reach_file(&worker->reach, path, mine, &opening.fd);
-		at = catalog_path(catalog, path)->next;
-	}
+	struct opening opening = { .synced = REPLACE_NOT_SYNCED };
+	opening.error = reach_inode(&worker->reach, inode, mine, &opening.fd);
 	if (!opening.error && may_keep)
 		opening.synced = replace_sync(&worker->replacer, opening.fd);
 	return opening;
@@ -328,7 +324,7 @@ static int lease_inode(struct worker *worker, struct inode_id id, const struct o
 
 static int open_inode(struct worker *worker, struct inode_id id, bool may_keep, struct candidate **ret, enum dlk_reason *ret_reason)
 {
-	struct opening opening = reach_inode(worker, id, may_keep);
+	struct opening opening = begin_opening(worker, id, may_keep);
 	return lease_inode(worker, id, &opening, ret, ret_reason);
 }
 
@@ -838,7 +834,7 @@ static void open_class(struct worker *worker, const struct sift_class *found, st
 		class->members[i] = plan->sift.members.at[found->first + i];
 		class->inodes[i] = class->members[i].inode;
 		class->keep[i] = plan->cache && cache_may_keep(plan->cache, class->inodes[i]);
-		openings[i] = reach_inode(worker, class->inodes[i], true);
+		openings[i] = begin_opening(worker, class->inodes[i], true);
 	}
 	for (size_t i = 0; i < class->count; i++) {
 		enum dlk_reason reason;

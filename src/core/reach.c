@@ -288,3 +288,26 @@ int reach_file(struct reach *reach, struct path_id path, bool mine, int *ret_fd)
 	int r = reach_dir(reach, (struct dir_id){ catalog_path(reach->catalog, path)->dir }, &dirfd);
 	return r ? r : beneath_file(dirfd, catalog_name(reach->catalog, path), mine, ret_fd);
 }
+
+bool reach_is(const struct catalog *catalog, const struct catalog_inode *inode, int fd)
+{
+	struct stamp now;
+	return !stamp_fd(fd, &now) && now.ino == inode->ino && now.dev == catalog_domain(catalog, inode)->dev;
+}
+
+int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd)
+{
+	own_fd int fd = -1;
+	int r = -ENOENT;
+	for (uint32_t at = inode->first_path; r && at != ID_NONE;) {
+		struct path_id path = { at };
+		close_fd(&fd);
+		r = reach_file(reach, path, mine, &fd);
+		if (!r && inode->names > 1 && !reach_is(reach->catalog, inode, fd))
+			r = -ESTALE; /* saved by a rename since: the other names have the old file */
+		at = catalog_path(reach->catalog, path)->next;
+	}
+	if (!r)
+		*ret_fd = steal_fd(&fd);
+	return r;
+}

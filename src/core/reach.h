@@ -78,4 +78,13 @@ void reach_unpin(struct reach *reach, struct reach_slot *slot);
 /* Opens the file of a path for reading; whether it is still the file of the scan is for the caller to look. */
 MUST_CHECK int reach_file(struct reach *reach, struct path_id path, bool mine, int *ret_fd);
 
+/* Whether what was opened is this very inode: by now a name may lead to another. */
+bool reach_is(const struct catalog *catalog, const struct catalog_inode *inode, int fd);
+
+/*
+ * As reach_file with an inode, by the first of its names that still leads to it; else what the last one says, -ESTALE: to another. Where
+ * it has a single name, that is for the caller to look.
+ */
+MUST_CHECK int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd);
+
 #endif

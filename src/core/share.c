@@ -63,10 +63,7 @@ static int open_inode(const struct dlk_plan *plan, struct reach *reach, struct i
 	const struct catalog_inode *inode = catalog_inode(&plan->catalog, id);
 	struct stamp scanned = catalog_stamp(&plan->catalog, inode), now;
 	own_fd int fd = -1;
-	int r = -ENOENT;
-	for (uint32_t at = inode->first_path; r && at != ID_NONE;
-	     at = catalog_path(&plan->catalog, (struct path_id){ at })->next)
-		r = reach_file(reach, (struct path_id){ at }, !geteuid() || scanned.uid == geteuid(), &fd);
+	int r = reach_inode(reach, inode, !geteuid() || scanned.uid == geteuid(), &fd);
 	if (!r)
 		r = stamp_fd(fd, &now);
 	if (!r && !stamp_same_version(&now, &scanned))

@@ -283,18 +283,10 @@ static int read_level(struct reader *reader, int fd, const struct catalog_inode 
 	return 0;
 }
 
-/* Opens the first of the inode's names that leads somewhere. */
 static int open_item(struct reader *reader, const struct catalog_inode *inode, int *ret_fd)
 {
-	const struct catalog *catalog = reader->sifting->sift->catalog;
-	bool mine = !reader->euid || catalog_meta(catalog, inode)->uid == reader->euid;
-	int r = -ENOENT;
-	for (uint32_t at = inode->first_path; r && at != ID_NONE;) {
-		struct path_id path = { at };
-		r = reach_file(&reader->reach, path, mine, ret_fd);
-		at = catalog_path(catalog, path)->next;
-	}
-	return r;
+	bool mine = !reader->euid || catalog_meta(reader->sifting->sift->catalog, inode)->uid == reader->euid;
+	return reach_inode(&reader->reach, inode, mine, ret_fd);
 }
 
 static void tell_trouble(struct sifting *sifting, const struct catalog_inode *inode, int r)
@@ -330,13 +322,6 @@ static int read_politely(struct reader *reader, int fd, const struct catalog_ino
 	return r == -ETIME && reader->sifting->level != LEVEL_WHOLE ? 0 : r; /* it was read all the same */
 }
 
-/* What is remembered must be of this very inode: by now its name may lead to another. */
-static bool is_still(const struct sifting *sifting, const struct catalog_inode *inode, int fd)
-{
-	struct stamp now;
-	return !stamp_fd(fd, &now) && now.ino == inode->ino && now.dev == catalog_domain(sifting->sift->catalog, inode)->dev;
-}
-
 static void note_unknown(struct sifting *sifting, const struct catalog_inode *inode)
 {
 	pthread_mutex_lock(&sifting->mutex);
@@ -352,7 +337,7 @@ static void read_item(struct reader *reader, struct item *item)
 	bool keep = sifting->sift->cache && cache_may_keep(sifting->sift->cache, (struct inode_id){ item->inode });
 	int fd = -1;
 	int r = manners_read_late(sifting->sift->manners) ? -ETIME : open_item(reader, inode, &fd);
-	keep = keep && !r && is_still(sifting, inode, fd);
+	keep = keep && !r && reach_is(sifting->sift->catalog, inode, fd); /* what is remembered must be of it */
 	if (!r)
 		r = read_politely(reader, fd, inode, item, keep);
 	close_fd(&fd);

@@ -700,6 +700,21 @@ static void story_keeper_saved_look(void)
 	do_keeper_saved(at_look);
 }
 
+/* Before it is opened the first name of the keeper is saved over: the file is found by its other name. */
+static void story_keeper_saved_other_name(void)
+{
+	static const char other[] = "root/b-keeper";
+	field_make(SAME);
+	must(link(KEEPER, other), other);
+	hooks_install();
+	hooks_add(at_begin, act_keeper_save, NULL);
+	struct report report = run_all();
+	check(!report.result && report.tally.links_made == 1 && !report.tally.skipped_changed, "figures");
+	check(begins_with(KEEPER, "saved"), "a save over the keeper's name was lost");
+	check(is_same(TARGET) && one_file(other, TARGET), "not linked to the keeper's other name");
+	check(!temps_left() && !kept_left(), "something was left that nobody needs");
+}
+
 /* The keeper's name is saved over, and then the exchange undone: T is the keeper's last link. */
 static void story_undo_keeper_saved(void)
 {
@@ -942,6 +957,7 @@ static const struct story stories[] = {
 	{ "fifo before it is hashed", story_fifo_before_hashed, false },
 	{ "directory before it is hashed", story_dir_before_hashed, false },
 	{ "symlink before it is hashed", story_symlink_before_hashed, false },
+	{ "keeper saved at begin, of two names", story_keeper_saved_other_name, false },
 	{ "keeper saved at stage", story_keeper_saved_stage, false },
 	{ "keeper saved at look", story_keeper_saved_look, false },
 	{ "undo: keeper saved", story_undo_keeper_saved, false },
