@@ -232,7 +232,8 @@ struct dlk_tally {
 	uint64_t recovered;    /* leftovers of a dead run finished or undone */
 	uint64_t errors;       /* DLK_EVENT_ERROR events */
 	uint64_t domains;      /* file systems or mounts the files lie on */
-	struct dlk_apart apart[1 << DLK_RESPECT_WORDS]; /* equal files kept apart, by the words in which they differ */
+	/* Equal files kept apart, by the words in which they differ; [0]: by encryption or fs-verity, which no word ignores. */
+	struct dlk_apart apart[1 << DLK_RESPECT_WORDS];
 };
 
 /* ---- the plan -------------------------------------------------------------------------------------------- */
@@ -405,7 +406,8 @@ struct dlk_replaced {
 /*
  * Makes dst another name of the file src, as link(2) would, but dst exists and is replaced atomically, and only
  * when its content is proven equal at that moment. Either path is relative to its directory descriptor or, with
- * AT_FDCWD, to the working directory. Owner, mode and other metadata are not compared: dst takes src's.
+ * AT_FDCWD, to the working directory. Owner, mode and other metadata are not compared: dst takes src's. But a file that is
+ * encrypted (fscrypt), or under fs-verity, takes no place of one that is not, nor the other way round.
  *
  * Returns 0 and, if ret is not NULL, fills it. Where another program wrote to dst or replaced it in just that moment, and it cannot be
  * told which file is the newest, or its write came too late, both are kept: ret->kept names the other. Errors leave dst as it was; but where the old file's temporary name can
@@ -415,6 +417,7 @@ struct dlk_replaced {
  *   -EINVAL  either is no regular file, or unknown flags
  *   -EILSEQ  both are regular files and their contents differ
  *   -EBUSY   another program has one of them open for writing, or changed one meanwhile: try later
+ *   -EPERM   one is encrypted or under fs-verity and the other is not
  *   -EMLINK, -EROFS, -EACCES, -EPERM, -ENOSPC, -EIO ... from the kernel
  */
 DLK_API int dlk_replace_at(int src_dirfd, const char *src, int dst_dirfd, const char *dst, unsigned flags,

@@ -150,7 +150,7 @@ static void add_apart(struct text *text, const struct dlk_tally *tally)
 	const char *before = "";
 
 	text_puts(text, ",\"apart\":[");
-	for (unsigned i = 1; i < countof(tally->apart); i++) {
+	for (unsigned i = 0; i < countof(tally->apart); i++) {
 		if (!tally->apart[i].files)
 			continue;
 		text_printf(text, "%s[\"", before);

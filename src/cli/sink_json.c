@@ -47,7 +47,7 @@ static void add_apart(struct text *text, unsigned respect, const struct dlk_apar
 {
 	text_puts(text, "{\"differ\": [\"");
 	words_add_respect(text, respect, "\", \"");
-	text_puts(text, "\"], \"option\": \"--ignore ");
+	text_puts(text, respect ? "\"], \"option\": \"--ignore " : "protection\"], \"option\": \"");
 	words_add_respect(text, respect, ",");
 	text_puts(text, "\"");
 	add_number(text, "files", apart->files);
@@ -60,7 +60,7 @@ static void add_all_apart(struct text *text, const struct dlk_tally *tally)
 	const char *before = "";
 
 	text_puts(text, ", \"apart\": [");
-	for (unsigned i = 1; i < countof(tally->apart); i++) {
+	for (unsigned i = 0; i < countof(tally->apart); i++) {
 		if (!tally->apart[i].files)
 			continue;
 		text_puts(text, before);

@@ -324,7 +324,7 @@ static void say_one_apart(struct sink *sink, unsigned words, bool first)
 	words_add_count(text, apart->files, "file, ", "files, ");
 	text_printf(text, "%s, %s in ", text_size(apart->bytes, size), apart->files == 1 ? "differs" : "differ");
 	words_add_respect(text, words, " and ");
-	text_puts(text, " only: --ignore ");
+	text_puts(text, words ? " only: --ignore " : "encryption or fs-verity");
 	words_add_respect(text, words, ",");
 	end_line(sink);
 }
@@ -340,6 +340,8 @@ static void say_apart(struct sink *sink)
 		else
 			say_one_apart(sink, words, shown++ == 0);
 	}
+	if (tally->apart[0].files) /* last, and always: no option would link them */
+		say_one_apart(sink, 0, shown == 0);
 	if (!hidden)
 		return;
 	label(sink, "");

@@ -3,7 +3,7 @@
  * catalog.c - the three arrays and the small table that leads into one of them
  *
  * The one idea: a file with link count 1, the ordinary case, needs no look-up at all. Only inodes with several links are in
- * a table, and only owner, mode and domain together (`meta`), of which there are few, are kept apart.
+ * a table, and only owner, mode, seal and domain together (`meta`), of which there are few, are kept apart.
  */
 #include "catalog.h"
 
@@ -124,13 +124,13 @@ static uint32_t *table_new(size_t room)
 static uint64_t meta_hash(const struct catalog_meta *m)
 {
 	uint64_t owner = mix64((uint64_t)m->uid << 32 | m->gid);
-	return mix64(owner ^ ((uint64_t)m->domain << 32 | (uint32_t)m->mode << 1 | m->immutable));
+	return mix64(owner ^ ((uint64_t)m->domain << 32 | (uint32_t)m->mode << 3 | (uint32_t)m->seal << 1 | m->immutable));
 }
 
 static bool meta_equal(const struct catalog_meta *a, const struct catalog_meta *b)
 {
 	return a->domain == b->domain && a->uid == b->uid && a->gid == b->gid && a->mode == b->mode &&
-	       a->immutable == b->immutable;
+	       a->immutable == b->immutable && a->seal == b->seal;
 }
 
 static size_t meta_slot(const struct catalog *catalog, const struct catalog_meta *meta)
@@ -159,7 +159,7 @@ static int meta_table_grow(struct catalog *catalog)
 
 static int meta_intern(struct catalog *catalog, const struct stamp *stamp, uint32_t domain, uint32_t *ret)
 {
-	struct catalog_meta meta = { domain, stamp->uid, stamp->gid, stamp->mode, stamp->immutable };
+	struct catalog_meta meta = { domain, stamp->uid, stamp->gid, stamp->mode, stamp->immutable, stamp->seal };
 	if (catalog->metas.count * 2 >= catalog->meta_room && meta_table_grow(catalog))
 		return -ENOMEM;
 	size_t slot = meta_slot(catalog, &meta);
@@ -260,6 +260,7 @@ struct stamp catalog_stamp(const struct catalog *catalog, const struct catalog_i
 		.gid = meta->gid,
 		.mode = meta->mode,
 		.immutable = meta->immutable,
+		.seal = meta->seal,
 	};
 }
 

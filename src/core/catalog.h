@@ -74,7 +74,8 @@ struct catalog_meta {
 	uint32_t domain;
 	uint32_t uid, gid;
 	uint16_t mode;
-	bool immutable;
+	bool immutable : 1;
+	uint8_t seal : 2; /* of enum stamp_seal */
 };
 
 struct catalog {

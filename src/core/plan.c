@@ -310,6 +310,18 @@ static void put_aside(struct plan_class *class)
 
 /* ---- policy ---- */
 
+/*
+ * One more word, which nobody can ignore: a name in a plain directory that became a link of an encrypted file could not be read any
+ * more once the key is gone, and one that became a link of a file under fs-verity could not be written to.
+ */
+enum { DIFFER_IN_SEAL = 1 << DLK_RESPECT_WORDS };
+
+/* What must agree. Files that only share blocks keep what is theirs, and what cannot be shared the kernel refuses. */
+static unsigned must_agree(const struct dlk_plan *plan)
+{
+	return plan->options.respect | (plan->options.method == DLK_HARDLINK ? DIFFER_IN_SEAL : 0);
+}
+
 /* The words in which two files differ, of those asked about. */
 static unsigned differs(const struct candidate_file *a, const struct candidate_file *b, unsigned words)
 {
@@ -318,6 +330,8 @@ static unsigned differs(const struct candidate_file *a, const struct candidate_f
 		found |= DLK_RESPECT_OWNER;
 	if (a->meta->mode != b->meta->mode)
 		found |= DLK_RESPECT_MODE;
+	if (a->meta->seal != b->meta->seal)
+		found |= DIFFER_IN_SEAL;
 	if (a->xattrs != b->xattrs)
 		found |= DLK_RESPECT_XATTR;
 	if (a->mtime != b->mtime)
@@ -339,9 +353,9 @@ static int order_by_policy(const void *a, const void *b, void *ctx)
 {
 	const struct candidate_file *x = a, *y = b;
 	const struct dlk_plan *plan = ctx;
-	unsigned words = plan->options.respect;
-	int r = 0;
-	if (words & DLK_RESPECT_OWNER)
+	unsigned words = must_agree(plan);
+	int r = words & DIFFER_IN_SEAL ? order_numbers(x->meta->seal, y->meta->seal) : 0;
+	if (!r && words & DLK_RESPECT_OWNER)
 		r = order_numbers((uint64_t)x->meta->uid << 32 | x->meta->gid,
 				  (uint64_t)y->meta->uid << 32 | y->meta->gid);
 	if (!r && words & DLK_RESPECT_MODE)
@@ -363,7 +377,7 @@ static void order_groups(struct plan_class *class)
 	const struct dlk_plan *plan = class->plan;
 	struct candidate_file *files = class->files.at;
 	size_t count = class->files.count, same = 1;
-	while (same < count && !differs(&files[0], &files[same], plan->options.respect))
+	while (same < count && !differs(&files[0], &files[same], must_agree(plan)))
 		same++;
 	if (same < count)
 		qsort_r(files, count, sizeof(*files), order_by_policy, class->plan);
@@ -458,13 +472,15 @@ static int add_group(struct plan_class *class, const struct candidate_file *file
 
 /*
  * After linking, each group is one inode (its keeper). With the words that differ ignored, the keepers of all groups but the
- * largest (of equal ones, that with the first path) would go as well: that is what is counted.
+ * largest (of equal ones, that with the first path) would go as well: that is what is counted. Where no ignoring would do, the words stand
+ * for nothing and it is counted with none.
  */
 static void count_apart(struct dlk_plan *plan, const struct candidate_file *file, const struct candidate_file *main,
 			struct inode_id keeper)
 {
 	const struct catalog_inode *inode = catalog_inode(&plan->catalog, keeper);
-	struct dlk_apart *apart = &plan->tally.apart[differs(file, main, plan->options.respect)];
+	unsigned words = differs(file, main, must_agree(plan));
+	struct dlk_apart *apart = &plan->tally.apart[words & DIFFER_IN_SEAL ? 0 : words];
 	apart->files++;
 	if (inode->links <= inode->names)
 		apart->bytes += inode->blocks * 512;
@@ -480,7 +496,7 @@ static int add_groups(struct plan_class *class)
 	size_t *begins = class->begins.at;
 	struct inode_id *keepers = class->keepers.at;
 	for (size_t from = 0, to; from < count && !r; from = to) {
-		for (to = from + 1; to < count && !differs(&files[from], &files[to], plan->options.respect);)
+		for (to = from + 1; to < count && !differs(&files[from], &files[to], must_agree(plan));)
 			to++;
 		if (to - from > main_size || (to - from == main_size && files[from].rank < files[begins[main]].rank)) {
 			main = groups;

@@ -649,6 +649,7 @@ static int look(struct planin *in, uint32_t dir, const char *base, uint32_t *slo
 	if (r)
 		return trouble(in, side, r);
 	planned.dev = now.dev; /* another host has another number for it */
+	planned.seal = now.seal; /* a plan does not say it: judge() asks what is here */
 	if (!stamp_same_version(&now, &planned))
 		return leave(in, side, DLK_REASON_CHANGED);
 	if (now.mount != facts->mount || now.dev != facts->dev)
@@ -687,6 +688,7 @@ static int find(struct planin *in, struct side *side)
 	side->inode = in->inodes.at[*slot];
 	struct stamp now = catalog_stamp(catalog, catalog_inode(catalog, (struct inode_id){ side->inode }));
 	side->stamp.dev = now.dev;
+	side->stamp.seal = now.seal;
 	return stamp_same_version(&now, &side->stamp) ? 0 : leave(in, side, DLK_REASON_CHANGED);
 }
 
@@ -707,6 +709,8 @@ static enum dlk_reason judge(const struct planin *in, const struct side *keeper,
 		return DLK_REASON_CROSS_DEVICE;
 	if (k->size != d->size)
 		return DLK_REASON_UNEQUAL;
+	if (plan->options.method == DLK_HARDLINK && catalog_meta(&plan->catalog, k)->seal != catalog_meta(&plan->catalog, d)->seal)
+		return DLK_REASON_APART;
 	if (rule_stamp_differs(&keeper->stamp, &duplicate->stamp) & plan->options.respect)
 		return DLK_REASON_APART;
 	uint64_t limit = plan->options.max_links ? u64_min(domain->link_limit, plan->options.max_links) : domain->link_limit;

@@ -237,7 +237,7 @@ static int read_whole(const struct candidate *t, const struct candidate *d)
 }
 
 /*
- * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode and attributes, as
+ * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode, seal and attributes, as
  * the default policy asks; a run with a looser policy leaves leftovers that are kept.
  */
 static int drop_equal(struct leftover *l)
@@ -247,7 +247,8 @@ static int drop_equal(struct leftover *l)
 	int r = open_candidate(l, l->temp, &l->t, &t);
 	if (!r)
 		r = open_candidate(l, l->name, &l->d, &d);
-	if (!r && (t->stamp.uid != d->stamp.uid || t->stamp.gid != d->stamp.gid || t->stamp.mode != d->stamp.mode))
+	if (!r && (t->stamp.uid != d->stamp.uid || t->stamp.gid != d->stamp.gid || t->stamp.mode != d->stamp.mode ||
+		   t->stamp.seal != d->stamp.seal))
 		r = -EILSEQ;
 	if (!r)
 		r = confirm_compare(l->confirm, (struct candidate *[]){ d, t }, 2);

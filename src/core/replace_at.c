@@ -141,7 +141,8 @@ static int prove_and_replace(struct call *call)
 		r = beneath_file(call->dir, call->name, true, &fd);
 	if (!r)
 		r = candidate_open(&confirm, fd, &target);
-	if (!r && (!stamp_untouched(&target->stamp, &call->dst_stamp) || !stamp_same_file(&keeper->stamp, &call->src_stamp)))
+	if (!r && (!stamp_untouched(&target->stamp, &call->dst_stamp) || !stamp_same_file(&keeper->stamp, &call->src_stamp) ||
+		   keeper->stamp.seal != target->stamp.seal))
 		r = -EBUSY;
 	if (!r)
 		r = confirm_compare(&confirm, (struct candidate *[]){ keeper, target }, 2);
@@ -167,6 +168,8 @@ static int replace_locked(struct call *call)
 		call->replaced.already = true;
 		return 0;
 	}
+	if (call->src_stamp.seal != call->dst_stamp.seal)
+		return -EPERM; /* as link(2) says it of a plain file and an encrypted directory */
 	if (call->src_stamp.size != call->dst_stamp.size)
 		return -EILSEQ;
 	int r = lock_take_dir(call->dir, &lock);

@@ -13,6 +13,12 @@ static int64_t to_ns(const struct statx_timestamp *time)
 	return ns;
 }
 
+static uint8_t to_seal(uint64_t attributes)
+{
+	return (uint8_t)((attributes & STATX_ATTR_ENCRYPTED ? SEAL_ENCRYPTED : 0) |
+			 (attributes & STATX_ATTR_VERITY ? SEAL_VERITY : 0));
+}
+
 static void fill(struct stamp *stamp, const struct statx *stx)
 {
 	*stamp = (struct stamp){
@@ -30,6 +36,7 @@ static void fill(struct stamp *stamp, const struct statx *stx)
 		.mode = stx->stx_mode,
 		.immutable = stx->stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND),
 		.mount_root = stx->stx_attributes & STATX_ATTR_MOUNT_ROOT,
+		.seal = to_seal(stx->stx_attributes),
 	};
 }
 
@@ -62,7 +69,7 @@ bool stamp_same_file(const struct stamp *a, const struct stamp *b)
 bool stamp_same_version(const struct stamp *a, const struct stamp *b)
 {
 	return stamp_same_file(a, b) && a->mode == b->mode && a->size == b->size && a->mtime == b->mtime &&
-	       a->uid == b->uid && a->gid == b->gid;
+	       a->uid == b->uid && a->gid == b->gid && a->seal == b->seal;
 }
 
 bool stamp_untouched(const struct stamp *a, const struct stamp *b)

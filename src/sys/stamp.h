@@ -5,6 +5,12 @@
 
 #include "sys.h"
 
+/* What the file system does to the content on the way to whoever reads it, while the bytes compare equal. */
+enum stamp_seal {
+	SEAL_ENCRYPTED = 1 << 0, /* fscrypt: once the key is removed no name of the file can be opened */
+	SEAL_VERITY = 1 << 1,    /* fs-verity: it can be written to no more, and what the disk made of it is not handed out */
+};
+
 /*
  * Times are ns since the epoch, saturated to the range of int64_t (years 1677 to 2262): further out two times look
  * equal, which only makes a change of time alone go unnoticed, never a change of content (bytes decide).
@@ -19,8 +25,9 @@ struct stamp {
 	uint32_t links;
 	uint32_t uid, gid;
 	uint16_t mode;   /* type and permission bits */
-	bool immutable;  /* immutable or append-only attribute: can be neither linked to nor renamed */
-	bool mount_root; /* the root of a mount */
+	bool immutable : 1;  /* immutable or append-only attribute: can be neither linked to nor renamed */
+	bool mount_root : 1; /* the root of a mount */
+	uint8_t seal : 2;    /* of enum stamp_seal */
 	int64_t btime;   /* birth; 0 where the file system has none */
 };
 
@@ -31,7 +38,7 @@ MUST_CHECK int stamp_fd(int fd, struct stamp *ret);
 /* Device and inode agree: names of one file (if both are looked at while one of them is held open). */
 bool stamp_same_file(const struct stamp *a, const struct stamp *b);
 
-/* Same file, type, size, mtime, owner and mode: what another program's change of content or metadata would move.
+/* Same file, type, size, mtime, owner, mode and seal: what another program's change of content or metadata would move.
  * Leaves out ctime and the link count, which our own steps move. */
 bool stamp_same_version(const struct stamp *a, const struct stamp *b);
 
@@ -48,7 +55,7 @@ static inline bool stamp_regular(const struct stamp *s)
 
 /*
  * One number for stamp_same_version without the size of a struct: for temp names that recovery must recognise, so it
- * never changes. The device is left out: its number may be another one after a reboot.
+ * never changes. The device is left out: its number may be another one after a reboot; and the seal, which came later.
  */
 uint64_t stamp_fingerprint(const struct stamp *stamp);
 

@@ -167,6 +167,7 @@ static struct stamp stamp_of(const struct known *file)
 		.gid = (uint32_t)(h % 7),
 		.mode = (uint16_t)(S_IFREG | h % 0777),
 		.immutable = h % 11 == 0,
+		.seal = (uint8_t)(h % 13 < 4 ? h % 13 : 0),
 	};
 }
 
@@ -234,7 +235,7 @@ START_TEST(links_of_one_inode_stand_together)
 		must(got.links == expected.links);
 		must(got.blocks == expected.blocks);
 		must(got.mount == expected.mount);
-		must(got.immutable == expected.immutable);
+		must(got.immutable == expected.immutable && got.seal == expected.seal);
 		must(inode->names == names_of[f]);
 		for (uint32_t at = inode->first_path; at != ID_NONE;
 		     at = catalog_path(&catalog, (struct path_id){ at })->next, seen++)
@@ -319,8 +320,8 @@ START_TEST(common_facts_are_kept_once)
 	forest_plant(&forest, 0, 0);
 	for (uint32_t i = 0; i < 5 * KINDS; i++) {
 		uint32_t k = i % KINDS;
-		struct stamp stamp = { .ino = 1 + i, .links = 1, .uid = k / 60, .gid = k / 4 % 15, .mode = k / 2 % 2,
-				       .immutable = k % 2 };
+		struct stamp stamp = { .ino = 1 + i, .links = 1, .uid = k / 60, .gid = k / 4 % 15, .mode = k / 4 % 2,
+				       .immutable = k % 2, .seal = k / 2 % 2 };
 		char name[FOREST_NAME];
 		struct inode_id id;
 		bool fresh;

@@ -45,6 +45,7 @@ static void draw_file(struct file *file, uint32_t number)
 			.gid = (uint32_t)draw(variety) / 2,
 			.mode = (uint16_t)(S_IFREG | (draw(variety) / 2 ? 0644 : 0600)),
 			.immutable = !draw(12),
+			.seal = (uint8_t)(draw(6) ? 0 : draw(4)),
 		},
 		.xattrs = (uint32_t)draw(variety),
 		.names = draw(3) ? 1 : 1 + (uint32_t)draw(4),
@@ -115,7 +116,8 @@ static unsigned differ(const struct file *a, const struct file *b, unsigned word
 	found |= a->xattrs != b->xattrs ? DLK_RESPECT_XATTR : 0;
 	found |= strcmp(a->name, b->name) ? DLK_RESPECT_NAME : 0;
 	found |= strcmp(a->dir, b->dir) ? DLK_RESPECT_DIR : 0;
-	return found & words;
+	found &= words;
+	return a->stamp.seal == b->stamp.seal ? found : found | MASKS;
 }
 
 static int rank(enum dlk_keep keep, const struct file *a, const struct file *b)
@@ -230,7 +232,8 @@ static void naive_plan(struct naive *naive, bool read_only, uint64_t limit)
 		if (g == main)
 			continue;
 		/* The first of the main group may be sorted away already: any other of it agrees in the same words. */
-		struct dlk_apart *apart = &naive->apart[differ(first, groups[main][0], plan.options.respect)];
+		unsigned words = differ(first, groups[main][0], plan.options.respect);
+		struct dlk_apart *apart = &naive->apart[words & MASKS ? 0 : words];
 		apart->files++;
 		if (groups[g][0]->stamp.links <= groups[g][0]->names)
 			apart->bytes += groups[g][0]->stamp.blocks * 512;

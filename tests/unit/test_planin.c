@@ -7,7 +7,7 @@
 #include "../../include/dedupe-link.h"
 #include "../../src/base/text.h"
 
-enum { FILES = 5, STEPS = 4, LINES = STEPS + 2 };
+enum { FILES = 5, STEPS = 4, LINES = STEPS + 2, REASONS = DLK_REASON_CACHE_ELSEWHERE + 1 };
 
 static const char *const names[FILES] = { "a", "b", "c", "sub/d", "sub/e" };
 static struct text lines[LINES]; /* header, steps that make all others links of a, counts */
@@ -18,7 +18,7 @@ struct reading {
 	uint64_t planned, outside; /* names: that would go; that are none of the tree's files */
 	uint64_t sets;
 	struct dlk_tally tally;
-	unsigned refused[DLK_REASON_CACHE_ELSEWHERE + 1], skipped[DLK_REASON_CACHE_ELSEWHERE + 1]; /* events, by reason */
+	unsigned refused[REASONS], skipped[REASONS]; /* events, by reason */
 	char keeper[PATH_MAX]; /* of the last set */
 };
 
@@ -327,6 +327,33 @@ START_TEST(every_fact_of_a_stamp_counts)
 }
 END_TEST
 
+static uint64_t sealed;
+
+static int sealing_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+	int r = sys_kernel.statx(dirfd, path, flags, mask, ret);
+	if (!r && ret->stx_ino == sealed)
+		ret->stx_attributes |= STATX_ATTR_ENCRYPTED;
+	return r;
+}
+
+/* What a plan has no words for: it is asked of the files as they are. */
+START_TEST(an_encrypted_file_stays_apart_whatever_the_plan_says)
+{
+	struct stat file;
+	table.statx = sealing_statx;
+	sys_replace(&table);
+	for (size_t i = 0; i < FILES; i++) {
+		must(!fstatat(top, names[i], &file, 0));
+		sealed = file.st_ino;
+		struct reading reading = read_lines(lines, LINES);
+		ck_assert_int_eq(reading.result, 0);
+		ck_assert_uint_eq(reading.skipped[DLK_REASON_APART], i ? 1 : STEPS);
+		ck_assert_uint_eq(reading.planned, i ? STEPS - 1 : 0);
+	}
+}
+END_TEST
+
 START_TEST(other_versions_and_kinds_are_refused)
 {
 	static const struct {
@@ -433,6 +460,7 @@ int main(void)
 		pieces_of_any_size_make_the_same_plan,
 		a_file_that_is_not_as_planned_is_left,
 		every_fact_of_a_stamp_counts,
+		an_encrypted_file_stays_apart_whatever_the_plan_says,
 		other_versions_and_kinds_are_refused,
 		names_outside_lead_nowhere,
 		no_byte_makes_it_name_anything_else,

@@ -59,6 +59,7 @@ static struct dlk_tally figures(void)
 		.domains = 2,
 	};
 
+	tally.apart[0] = (struct dlk_apart){ 2, 8192 };
 	tally.apart[DLK_RESPECT_OWNER] = (struct dlk_apart){ 312, UINT64_C(4402341888) };
 	tally.apart[DLK_RESPECT_OWNER | DLK_RESPECT_MODE] = (struct dlk_apart){ 1, 4096 };
 	return tally;
@@ -151,7 +152,8 @@ static const char reader[] =
 	"s = d['summary']\n"
 	"assert s['bytes_saved'] == 2**64 - 1 and s['seconds'] == 1 and s['duration_ns'] == 1234567890, s\n"
 	"assert s['dry_run'] is False and s['errors'] == 21 and s['exit_status'] == 1, s\n"
-	"assert s['apart'] == [{'differ': ['owner'], 'option': '--ignore owner', 'files': 312, 'bytes': 4402341888},\n"
+	"assert s['apart'] == [{'differ': ['protection'], 'option': '', 'files': 2, 'bytes': 8192},\n"
+	"    {'differ': ['owner'], 'option': '--ignore owner', 'files': 312, 'bytes': 4402341888},\n"
 	"    {'differ': ['owner', 'mode'], 'option': '--ignore owner,mode', 'files': 1, 'bytes': 4096}], s\n"
 	"a, b = d['sets']\n"
 	"assert a['size'] == 1 << 20 and len(b['names']) == 2\n"
@@ -249,6 +251,7 @@ START_TEST(text_says_the_figures)
 			 "Still held   512 bytes by links outside the PATHs\n"
 			 "Kept apart   312 files, 4.1 GiB, differ in owner only: --ignore owner\n"
 			 "             1 file, 4.0 KiB, differs in owner and mode only: --ignore owner,mode\n"
+			 "             2 files, 8.0 KiB, differ in encryption or fs-verity\n"
 			 "In use       1 name, left for the next run\n"
 			 "Refused      2 names\n"
 			 "Errors       21 things could not be read or linked: see standard error\n");

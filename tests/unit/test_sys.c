@@ -327,26 +327,27 @@ START_TEST(stamp_compares_what_it_says)
 		bool file, version, untouched;
 	} rows[] = {
 		{ .stamp = base, true, true, true },
-		{ .stamp = { 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, false, false, false },
-		{ .stamp = { 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, false, false, false },
-		{ .stamp = { 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, true }, /* mount */
-		{ .stamp = { 1, 2, 3, 0, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 0, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, true }, /* blocks */
-		{ .stamp = { 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 0, 8, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 0, 9, 10, S_IFREG | 0644, 0, 0, 0 }, true, true, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 10, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, S_IFREG | 0644, 0, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0600, 0, 0, 0 }, true, false, false },
-		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFIFO | 0644, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, false, false, false },
+		{ .stamp = { 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, false, false, false },
+		{ .stamp = { 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, true, true }, /* mount */
+		{ .stamp = { 1, 2, 3, 0, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 0, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, true, true }, /* blocks */
+		{ .stamp = { 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 0, 8, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, true, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 0, 9, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, true, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 0, 10, S_IFREG | 0644, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, S_IFREG | 0644, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0600, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFIFO | 0644, 0, 0, 0, 0 }, true, false, false },
+		{ .stamp = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, S_IFREG | 0644, 0, 0, SEAL_VERITY, 0 }, true, false, false },
 	};
 	for (size_t i = 0; i < countof(rows); i++) {
 		ck_assert_int_eq(stamp_same_file(&base, &rows[i].stamp), rows[i].file);
 		ck_assert_int_eq(stamp_same_version(&base, &rows[i].stamp), rows[i].version);
 		ck_assert_int_eq(stamp_untouched(&base, &rows[i].stamp), rows[i].untouched);
-		/* the fingerprint tells versions apart, whatever number the device has today */
+		/* the fingerprint tells versions apart, whatever number the device has today, but for the seal */
 		ck_assert_int_eq(stamp_fingerprint(&base) == stamp_fingerprint(&rows[i].stamp),
-				 rows[i].version || rows[i].stamp.dev == 0);
+				 rows[i].version || rows[i].stamp.dev == 0 || rows[i].stamp.seal);
 	}
 }
 END_TEST
@@ -384,6 +385,7 @@ START_TEST(stamp_takes_the_ends_of_time_and_attributes)
 	ck_assert_int_eq(stamp.btime, 9);
 	ck_assert_uint_eq(stamp.dev, UINT64_C(8) << 32 | 1);
 	ck_assert(stamp.immutable);
+	ck_assert_uint_eq(stamp.seal, 0);
 	told = (struct statx){ .stx_mnt_id = 77, .stx_mtime = { .tv_sec = -1, .tv_nsec = 999999999 },
 			       .stx_btime = { .tv_nsec = 9 },
 			       .stx_attributes = STATX_ATTR_APPEND | STATX_ATTR_MOUNT_ROOT };
@@ -393,6 +395,12 @@ START_TEST(stamp_takes_the_ends_of_time_and_attributes)
 	ck_assert_int_eq(stamp.btime, 0);
 	ck_assert(stamp.immutable);
 	ck_assert(stamp.mount_root);
+	told.stx_attributes = STATX_ATTR_ENCRYPTED;
+	ck_assert_int_eq(stamp_fd(0, &stamp), 0);
+	ck_assert_uint_eq(stamp.seal, SEAL_ENCRYPTED);
+	told.stx_attributes = STATX_ATTR_VERITY | STATX_ATTR_ENCRYPTED;
+	ck_assert_int_eq(stamp_fd(0, &stamp), 0);
+	ck_assert_uint_eq(stamp.seal, SEAL_VERITY | SEAL_ENCRYPTED);
 }
 END_TEST
 

@@ -514,8 +514,8 @@ function watchTable() {
 function leftAlone() {
 	const rows = [];
 	for (const [words, files, bytes] of summary.apart || [])
-		rows.push([bytes, "Equal, but they differ in " + words.split(",").join(" and "), count(files, "file", "files"), size(bytes),
-			   make("code", {}, "--ignore " + words)]);
+		rows.push([bytes, "Equal, but they differ in " + (words.split(",").join(" and ") || "encryption or fs-verity"),
+			   count(files, "file", "files"), size(bytes), words ? make("code", {}, "--ignore " + words) : ""]);
 	rows.sort((a, b) => b[0] - a[0]);
 	for (const issue of summary.issues || []) {
 		const what = [issue.kind === "error" ? "Error: could not " + issue.attempt : issue.kind === "skip" ? "Left" : "Note"];
