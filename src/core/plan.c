@@ -30,6 +30,7 @@ struct candidate_file {
 	const struct catalog_meta *meta;
 	int64_t mtime;
 	const char *name; /* of its first path */
+	bool hidden;      /* its owner is: it may be anybody's */
 	char *dir;        /* path from the root to its directory; only when respected; owned */
 };
 
@@ -78,6 +79,7 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	pthread_mutex_init(&plan->mutex, NULL);
 	tell_init(&plan->tell, options, &plan->tally);
 	manners_begin(&plan->manners, options);
+	idmap_read(&plan->idmap);
 	plan->started = sys->wall();
 	plan->begun = sys->now();
 	int r = sys_random(&plan->seed, sizeof(plan->seed));
@@ -273,6 +275,7 @@ static int take_member(struct plan_class *class, const struct sift_member *membe
 		.mtime = inode->mtime,
 		.name = catalog_name(catalog, first_path(catalog, member->inode)),
 	};
+	file.hidden = idmap_hides(&class->plan->idmap, file.meta->uid, file.meta->gid);
 	if (class->plan->options.respect & DLK_RESPECT_DIR) {
 		file.dir = dir_from_root(catalog, first_path(catalog, member->inode));
 		if (!file.dir)
@@ -322,11 +325,11 @@ static unsigned must_agree(const struct dlk_plan *plan)
 	return plan->options.respect | (plan->options.method == DLK_HARDLINK ? DIFFER_IN_SEAL : 0);
 }
 
-/* The words in which two files differ, of those asked about. */
+/* The words in which two files differ, of those asked about. An owner that is hidden is nobody else's, and not even its own. */
 static unsigned differs(const struct candidate_file *a, const struct candidate_file *b, unsigned words)
 {
 	unsigned found = 0;
-	if (a->meta->uid != b->meta->uid || a->meta->gid != b->meta->gid)
+	if (a->meta->uid != b->meta->uid || a->meta->gid != b->meta->gid || a->hidden || b->hidden)
 		found |= DLK_RESPECT_OWNER;
 	if (a->meta->mode != b->meta->mode)
 		found |= DLK_RESPECT_MODE;

@@ -8,6 +8,7 @@
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 
+#include "../sys/idmap.h"
 #include "catalog.h"
 #include "manners.h"
 #include "roots.h"
@@ -38,6 +39,7 @@ struct dlk_plan {
 	struct rule *rule;
 	struct tell tell;
 	struct manners manners;
+	struct idmap idmap; /* as it was when the plan was begun */
 	struct dlk_tally tally;
 	struct digest_key key; /* random, this plan's own */
 	uint64_t seed; /* random, this run's own: for tables by what others choose */

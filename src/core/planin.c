@@ -694,6 +694,14 @@ static int find(struct planin *in, struct side *side)
 
 /* ---- steps ---- */
 
+/* The words in which two files differ, of those that a stamp tells. */
+static unsigned differs(const struct planin *in, const struct stamp *a, const struct stamp *b)
+{
+	const struct idmap *idmap = &in->plan->idmap;
+	bool hidden = idmap_hides(idmap, a->uid, a->gid) || idmap_hides(idmap, b->uid, b->gid);
+	return rule_stamp_differs(a, b) | (hidden ? DLK_RESPECT_OWNER : 0);
+}
+
 /* Why a step whose two files were found is not to be done, or DLK_REASON_NONE. */
 static enum dlk_reason judge(const struct planin *in, const struct side *keeper, const struct side *duplicate)
 {
@@ -711,7 +719,7 @@ static enum dlk_reason judge(const struct planin *in, const struct side *keeper,
 		return DLK_REASON_UNEQUAL;
 	if (plan->options.method == DLK_HARDLINK && catalog_meta(&plan->catalog, k)->seal != catalog_meta(&plan->catalog, d)->seal)
 		return DLK_REASON_APART;
-	if (rule_stamp_differs(&keeper->stamp, &duplicate->stamp) & plan->options.respect)
+	if (differs(in, &keeper->stamp, &duplicate->stamp) & plan->options.respect)
 		return DLK_REASON_APART;
 	uint64_t limit = plan->options.max_links ? u64_min(domain->link_limit, plan->options.max_links) : domain->link_limit;
 	return plan->options.method == DLK_HARDLINK && k->links + kept->kept + 1 > limit ? DLK_REASON_LINK_LIMIT : DLK_REASON_NONE;

@@ -12,7 +12,8 @@
  *	anything else                         anything else                   keep, and tell
  *
  * Which step died is never guessed: each row is proven by inode, stamps, lease, grace, probe and comparison. "It has another
- * link" proves nothing but for the recorded keeper's own inode.
+ * link" proves nothing but for the recorded keeper's own inode. Where a user namespace hides who the owner of T or D is, all is kept
+ * that is no other link of the keeper or of D.
  */
 #include "recover.h"
 
@@ -23,6 +24,7 @@
 #include "../base/fail.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
+#include "../sys/idmap.h"
 #include "../sys/swap.h"
 #include "replace.h"
 #include "temp.h"
@@ -47,6 +49,7 @@ struct recovery {
 	struct confirm *confirm;
 	struct tell *tell;
 	struct journal *journal; /* or NULL */
+	struct idmap idmap;
 	struct walk_temp *temps; /* directory by directory */
 	size_t count;
 	struct names names;
@@ -330,6 +333,13 @@ static int exchange_back(struct leftover *l)
 	return r;
 }
 
+/* Whether the owner of one of them may be anybody: then they may belong to two, whatever the numbers say. */
+static bool is_hidden(const struct leftover *l)
+{
+	const struct idmap *idmap = &l->recovery->idmap;
+	return idmap_hides(idmap, l->t.uid, l->t.gid) || idmap_hides(idmap, l->d.uid, l->d.gid);
+}
+
 static int decide(struct leftover *l)
 {
 	bool file = stamp_regular(&l->t);
@@ -337,7 +347,7 @@ static int decide(struct leftover *l)
 		return drop_temp(l);
 	if (file && l->has_d && stamp_same_file(&l->t, &l->d))
 		return drop_temp(l);
-	if (!l->has_d || !stamp_regular(&l->d))
+	if (!l->has_d || !stamp_regular(&l->d) || is_hidden(l))
 		return -ESTALE;
 	int r = file && (is_keeper(l, &l->t) || is_target(l)) ? drop_equal(l) : -EILSEQ;
 	if (r != -EILSEQ && r != -ENODATA)
@@ -441,6 +451,7 @@ int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *t
 		temps[i] = walk->temps.at[i];
 	qsort(temps, recovery.count, sizeof(*temps), order_temps);
 	recovery.temps = temps;
+	idmap_read(&recovery.idmap);
 	reach_init(&recovery.reach, walk->catalog, 16);
 	for (size_t i = 0; i < recovery.count && !r; i++)
 		r = tell_stopped(tell) ? -ECANCELED : recover_one(&recovery, i);

@@ -2,19 +2,59 @@
 /* Files that are one to every comparison stay apart all the same where one of them would lose what protects it, or its readers. */
 #include "scratch.h"
 
+#include <sys/mman.h>
+
 #include "../../include/dedupe-link.h"
 #include "../../src/core/temp.h"
+#include "../../src/sys/idmap.h"
 #include "../../src/sys/stamp.h"
 
-/* What statx shall say of the file `marked`. */
+/* What statx shall say of the file `marked`, and of the owner of all regular files: -1, what is true. */
 static uint64_t marked, attributes;
+static int64_t owner, group;
 
 static int marking_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret)
 {
 	int r = sys_kernel.statx(dirfd, path, flags, mask, ret);
-	if (!r && ret->stx_ino == marked)
+	if (r || !S_ISREG(ret->stx_mode))
+		return r;
+	if (ret->stx_ino == marked)
 		ret->stx_attributes |= attributes;
-	return r;
+	ret->stx_uid = owner < 0 ? ret->stx_uid : (uint32_t)owner;
+	ret->stx_gid = group < 0 ? ret->stx_gid : (uint32_t)group;
+	return 0;
+}
+
+/* What the files of /proc shall hold: by their last names. "": there is none such; NULL: the kernel's own. */
+struct proc {
+	const char *uid_map, *gid_map, *overflowuid, *overflowgid;
+};
+static struct proc proc;
+
+static const char *held(const char *path)
+{
+	const struct {
+		const char *path, *text;
+	} files[] = {
+		{ "/proc/self/uid_map", proc.uid_map },
+		{ "/proc/self/gid_map", proc.gid_map },
+		{ "/proc/sys/kernel/overflowuid", proc.overflowuid },
+		{ "/proc/sys/kernel/overflowgid", proc.overflowgid },
+	};
+	for (size_t i = 0; i < countof(files); i++)
+		if (!strcmp(path, files[i].path))
+			return files[i].text;
+	return NULL;
+}
+
+static int holding_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	const char *text = held(path);
+	if (!text)
+		return sys_kernel.openat(dirfd, path, flags, mode);
+	int fd = *text ? memfd_create("proc", MFD_CLOEXEC) : -ENOENT;
+	must(!*text || write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	return fd;
 }
 
 static uint64_t number_of(const char *name)
@@ -29,7 +69,10 @@ static void set_up(void)
 	scratch_begin();
 	scratch_text("a", "alike");
 	scratch_text("b", "alike");
+	proc = (struct proc){ 0 };
+	owner = group = -1;
 	table.statx = marking_statx;
+	table.openat = holding_openat;
 	sys_replace(&table);
 	marked = attributes = 0;
 }
@@ -161,6 +204,114 @@ START_TEST(recovery_drops_no_plain_file_for_a_sealed_one)
 }
 END_TEST
 
+/* ---- owners that a user namespace hides ---- */
+
+#define ALL "         0          0 4294967295\n"
+#define ONE "         0       1000          1\n"
+#define MANY "         0     100000      65536\n"
+
+static const struct {
+	struct proc proc;
+	struct idmap want;
+} maps[] = {
+	{ { ALL, ALL, "65534\n", "65534\n" }, { false, false, 0, 0 } },
+	{ { ONE, ALL, "65534\n", "65534\n" }, { true, false, 65534, 0 } },
+	{ { ALL, ONE, "1\n", "99\n" }, { false, true, 0, 99 } },
+	{ { MANY, MANY, "77\n", "88\n" }, { true, true, 77, 88 } }, /* both have a number inside */
+	{ { MANY, MANY, "", "" }, { true, true, 65534, 65534 } },
+	{ { MANY, MANY, "x\n", "4294967294\n" }, { true, true, 65534, UINT32_MAX - 1 } },
+	{ { ALL ONE, "         0          0 4294967294\n", NULL, "5" }, { false, true, 0, 5 } },
+	{ { "         1          0 4294967294\n", "         0          1 4294967295\n", "4", "5" }, { true, true, 4, 5 } },
+	{ { "\n", ALL, "4", "5" }, { true, false, 4, 0 } }, /* nothing mapped yet */
+	{ { "", "", "4", "5" }, { false, false, 0, 0 } },   /* a kernel without user namespaces */
+};
+
+START_TEST(a_map_that_leaves_out_ids_hides_owners)
+{
+	for (size_t i = 0; i < countof(maps); i++) {
+		struct idmap idmap;
+		proc = maps[i].proc;
+		idmap_read(&idmap);
+		const struct idmap *want = &maps[i].want;
+		ck_assert_msg(idmap.hides_users == want->hides_users && idmap.hides_groups == want->hides_groups &&
+			      idmap.user == want->user && idmap.group == want->group, "map %zu", i);
+	}
+}
+END_TEST
+
+static int no_faccessat(int dirfd UNUSED, const char *path UNUSED, int mode UNUSED, int flags UNUSED)
+{
+	return -ENOENT;
+}
+
+static int no_openat(int dirfd UNUSED, const char *path UNUSED, int flags UNUSED, mode_t mode UNUSED)
+{
+	return -EMFILE;
+}
+
+START_TEST(what_cannot_be_found_out_is_hidden)
+{
+	struct idmap idmap;
+	proc = (struct proc){ "", "", "", "" };
+	table.faccessat = no_faccessat; /* no /proc at all */
+	for (int i = 0; i < 2; i++) {
+		idmap_read(&idmap);
+		ck_assert(idmap.hides_users && idmap.hides_groups);
+		ck_assert(idmap_hides(&idmap, 65534, 0) && idmap_hides(&idmap, 0, 65534) && !idmap_hides(&idmap, 0, 0));
+		table.openat = no_openat;
+	}
+}
+END_TEST
+
+/* In a namespace as containers have it: the files' user or group is shown as the overflow id. */
+static void hide(int64_t uid, int64_t gid)
+{
+	proc = (struct proc){ MANY, MANY, "65534\n", "65533\n" };
+	owner = uid;
+	group = gid;
+}
+
+START_TEST(files_of_the_hidden_stay_apart_while_owners_count)
+{
+	static const struct {
+		int64_t uid, gid;
+		bool hidden;
+	} owners[] = { { 65534, 0, true }, { 0, 65533, true }, { 65534, 65533, true }, { 65533, 65534, false } };
+	scratch_text("c", "alike");
+	for (size_t i = 0; i < countof(owners); i++) {
+		hide(owners[i].uid, owners[i].gid);
+		for (int apply = 0; apply < 1 + owners[i].hidden; apply++) {
+			struct dlk_tally tally = run(DLK_RESPECT_DEFAULT, apply);
+			ck_assert_uint_eq(tally.links_made, owners[i].hidden ? 0 : 2);
+			ck_assert_uint_eq(tally.apart[DLK_RESPECT_OWNER].files, owners[i].hidden ? 2 : 0);
+			ck_assert_uint_eq(tally.errors + tally.skipped_refused + tally.skipped_changed, 0);
+		}
+	}
+	hide(65534, 65533);
+	proc.uid_map = proc.gid_map = ALL;
+	ck_assert_uint_eq(run(DLK_RESPECT_DEFAULT, false).links_made, 2);
+	hide(65534, 65533);
+	ck_assert_uint_eq(run(DLK_RESPECT_DEFAULT & ~DLK_RESPECT_OWNER, true).links_made, 2);
+}
+END_TEST
+
+START_TEST(recovery_touches_no_file_of_the_hidden)
+{
+	static const int64_t owners[][2] = { { 65534, 0 }, { 0, 65533 } };
+	char temp[TEMP_ROOM];
+	for (size_t i = 0; i < countof(owners); i++) {
+		scratch_text("old", "alike");
+		hide(owners[i][0], owners[i][1]);
+		leave_old_file("a", "old", temp);
+		ck_assert_uint_eq(recover().recovered, 0);
+		ck_assert_int_eq(faccessat(top, temp, F_OK, 0), 0);
+		proc.uid_map = proc.gid_map = ALL;
+		ck_assert_uint_eq(recover().recovered, 1);
+		ck_assert_int_ne(faccessat(top, temp, F_OK, 0), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -169,6 +320,10 @@ int main(void)
 		a_pair_that_differs_in_its_seal_is_refused,
 		what_was_sealed_since_the_scan_is_changed,
 		recovery_drops_no_plain_file_for_a_sealed_one,
+		a_map_that_leaves_out_ids_hides_owners,
+		what_cannot_be_found_out_is_hidden,
+		files_of_the_hidden_stay_apart_while_owners_count,
+		recovery_touches_no_file_of_the_hidden,
 	};
 	return unit_run_in("apart", tests, countof(tests), set_up, scratch_end);
 }
