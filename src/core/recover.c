@@ -8,18 +8,23 @@
  *	the target, untouched, unused         equal to it, bytes and all      unlink T: the run died after the exchange
  *	the target, also named D              itself                          unlink T: it was a second name for safety
  *	anything else, be it a directory      the recorded keeper, untouched  exchange back, look: the run died before it looked
- *	                                      since, unused
+ *	                                      since, unused, where nobody
+ *	                                      else may make names
  *	anything else                         anything else                   keep, and tell
  *
  * Which step died is never guessed: each row is proven by inode, stamps, lease, grace, probe and comparison. "It has another
  * link" proves nothing but for the recorded keeper's own inode. Where a user namespace hides who the owner of T or D is, all is kept
  * that is no other link of the keeper or of D.
+ *
+ * T says what it is, but its name proves nothing of who made it: the hashes in it are no secret. So a T that somebody planted is
+ * asked for. To unlink it takes nothing from anybody: D, or another link, has all it has. To exchange it would.
  */
 #include "recover.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/fail.h"
 #include "../sys/beneath.h"
@@ -293,16 +298,33 @@ static int came_between(const struct leftover *l, struct candidate *d, const str
 }
 
 /*
+ * -ESTALE where somebody else than D's owner may make names beside it: one like T may be a link of another file of D's owner, one
+ * that many may write, and what they wrote must not come to D. In a directory like /tmp that is more than they can do by themselves.
+ * An ACL that lets others write shows in the group's bits.
+ */
+static int look_at_dir(const struct leftover *l)
+{
+	struct stamp dir;
+	int r = stamp_fd(l->dirfd, &dir);
+	if (r)
+		return r;
+	bool trusted = dir.uid == l->d.uid || !dir.uid || dir.uid == geteuid();
+	return trusted && !(dir.mode & (S_IWGRP | S_IWOTH)) ? 0 : -ESTALE;
+}
+
+/*
  * D is the recorded keeper, and T is something else than the target as it was: perhaps a save that the exchange caught, perhaps the
  * target with a write in it. It goes back to D when D is as it was recorded and nobody uses it; what D was must come out, and is
- * unlinked as an extra link of the keeper only while it has another. T must belong to D's owner: in a directory where many may write,
- * anybody can make a name like T, and must not get a file of theirs put in another's place.
+ * unlinked as an extra link of the keeper only while it has another. T must belong to D's owner. It need not have D's mode or
+ * attributes: a save may come with others, and a chmod is just what may have come between.
  */
 static int exchange_back(struct leftover *l)
 {
 	struct candidate *d = NULL;
 	struct stamp now;
-	int r = open_candidate(l, l->name, &l->d, &d);
+	int r = look_at_dir(l);
+	if (!r)
+		r = open_candidate(l, l->name, &l->d, &d);
 	if (!r && !is_untouched(l, d))
 		r = -ESTALE;
 	if (!r && (l->t.uid != l->d.uid || l->t.gid != l->d.gid || d->stamp.links < 2))

@@ -111,6 +111,45 @@ static void story_planted_before_in_sticky(void)
 	check_always(&report);
 }
 
+/* Nor another file of our own, of which they made a link: one that they may write. */
+static void do_planted_link(mode_t mode, uid_t owner)
+{
+	field_make(SAME);
+	must(chmod("root/sub", mode), "chmod");
+	if (owner)
+		must(chown("root/sub", owner, owner), "chown");
+	must(unlink(TARGET), "unlink");
+	must(link(KEEPER, TARGET), "link");
+	make_file("log", "evil", 7);
+	must(chmod("log", 0666), "chmod");
+	must(link("log", "planted"), "link");
+	plant("planted", KEEPER, KEEPER, "name");
+	hooks_install();
+	struct report report = run_all();
+	check(is_same(TARGET) && one_file(KEEPER, TARGET), "a file that strangers may write was put at our name");
+	check(report.reasons[DLK_REASON_LEFTOVER] == 1 && readable_somewhere("evil"), "not kept and told");
+	check_always(&report);
+	check(is_same(TARGET), "a file that strangers may write was put at our name by the next run");
+}
+
+static void story_planted_link_in_sticky(void)
+{
+	do_planted_link(01777, 0);
+}
+
+/* A group, or whom an ACL names: its mask stands in the group's bits. */
+static void story_planted_link_in_group(void)
+{
+	do_planted_link(03770, 0);
+}
+
+static void story_planted_link_in_strangers(void)
+{
+	if (!is_root())
+		skip("needs root");
+	do_planted_link(01755, NOBODY);
+}
+
 /* A planted name of another kind than a file. */
 static void story_planted_before_dir(void)
 {
@@ -236,6 +275,9 @@ static const struct story stories[] = {
 	{ "planted at verify", story_planted_verify, false },
 	{ "planted at grace", story_planted_grace, false },
 	{ "planted before, in a sticky directory", story_planted_before_in_sticky, false },
+	{ "planted before, a link, in a sticky directory", story_planted_link_in_sticky, false },
+	{ "planted before, a link, in a group's directory", story_planted_link_in_group, false },
+	{ "planted before, a link, in a stranger's directory", story_planted_link_in_strangers, false },
 	{ "planted before, a directory", story_planted_before_dir, false },
 	{ "planted before, a symlink", story_planted_before_symlink, false },
 	{ "not opened: symlink at hash", story_symlink_hash, false },
