@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * remake.c - O_TMPFILE, copy_file_range, then owner, mode, attributes and last the time
+ * remake.c - O_TMPFILE, copy_file_range, then owner, attributes, mode, attributes and last the time
  *
- * In this order: chown takes setuid bits away, an ACL sets the mode's group bits, and each of them but the last moves ctime only.
+ * In this order: chown takes setuid bits and capabilities away; user.* attributes may only be set, but by root, while the mode lets
+ * the owner write; an ACL that is taken away leaves its mask in the mode's group bits, and one that is set goes with the mode it had;
+ * and each of them but the last moves ctime only.
  * copy_file_range shares blocks on btrfs and xfs, and copies inside the kernel elsewhere.
  */
 #include "remake.h"
@@ -108,33 +110,109 @@ int remake_copy(int from, int to, uint64_t size, bool holes_true, int (*between)
 	return r;
 }
 
-static int add_attributes(int fd, const struct xattrs *xattrs)
+/* ---- dress ---- */
+
+/*
+ * What a security module (SELinux, Smack, IMA) gives every file by itself and nobody may take away. It says nothing that the owner
+ * said, and where a label is wanted it is set like all else. Capabilities have the same prefix, and are no label.
+ */
+static bool is_label(const char *name)
 {
+	static const char prefix[] = "security.";
+	return !strncmp(name, prefix, sizeof(prefix) - 1) && strcmp(name, "security.capability") != 0;
+}
+
+static bool is_user(const char *name)
+{
+	static const char prefix[] = "user.";
+	return !strncmp(name, prefix, sizeof(prefix) - 1);
+}
+
+static bool has(const struct xattrs *xattrs, const struct xattr *one)
+{
+	struct xattr found;
+	return xattrs_find(xattrs, one->name, &found) && found.size == one->size &&
+	       !memcmp(found.value, one->value, one->size);
+}
+
+static bool is_unwanted(const struct xattrs *wanted, const char *name)
+{
+	struct xattr found;
+	return !is_label(name) && !xattrs_find(wanted, name, &found);
+}
+
+/* A new file has what its directory hands down: above all an ACL, which would let in whom the old file did not. */
+static int drop_unwanted(int fd, const struct xattrs *there, const struct xattrs *wanted)
+{
+	struct xattr one;
+	int r = 0;
+	for (size_t at = 0; !r && xattrs_next(there, &at, &one);)
+		if (is_unwanted(wanted, one.name))
+			r = sys->fremovexattr(fd, one.name);
+	return r;
+}
+
+enum when { BEFORE_MODE, AFTER_MODE };
+
+/* One that is there already is not set: a label may be the right one, and not ours to set. */
+static int add_wanted(int fd, const struct xattrs *there, const struct xattrs *wanted, enum when when)
+{
+	struct xattr one;
+	int r = 0;
+	for (size_t at = 0; !r && xattrs_next(wanted, &at, &one);)
+		if (is_user(one.name) == (when == BEFORE_MODE) && !has(there, &one))
+			r = sys->fsetxattr(fd, one.name, one.value, one.size);
+	return r;
+}
+
+static bool as_wanted(const struct xattrs *there, const struct xattrs *wanted)
+{
+	struct xattr one;
+	if (xattrs_equal(there, wanted))
+		return true;
+	for (size_t at = 0; xattrs_next(there, &at, &one);)
+		if (is_unwanted(wanted, one.name))
+			return false;
+	for (size_t at = 0; xattrs_next(wanted, &at, &one);)
+		if (!has(there, &one))
+			return false;
+	return true;
+}
+
+/* What each call did may have been undone by the next, or not been done at all: -EPERM. */
+static int look_at_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs)
+{
+	struct stamp now;
 	struct xattrs there;
-	const char *at = xattrs->bytes, *end = at + xattrs->length;
-	int r = xattrs_read(fd, &there);
+	int r = stamp_fd(fd, &now);
+	if (!r && (now.uid != stamp->uid || now.gid != stamp->gid || (now.mode & 07777) != (stamp->mode & 07777)))
+		r = -EPERM;
+	if (!r)
+		r = xattrs_read(fd, &there);
 	if (r)
 		return r;
-	bool same = xattrs_equal(&there, xattrs);
+	r = as_wanted(&there, xattrs) ? 0 : -EPERM;
 	xattrs_free(&there);
-	while (!same && !r && at < end) {
-		const char *name = at;
-		uint64_t size;
-		at += strlen(at) + 1;
-		memcpy(&size, at, sizeof(size));
-		at += sizeof(size);
-		r = sys->fsetxattr(fd, name, at, (size_t)size);
-		at += size;
-	}
 	return r;
 }
 
 int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs)
 {
+	struct xattrs there;
 	int r = sys->fchown(fd, stamp->uid, stamp->gid);
+	if (!r)
+		r = xattrs_read(fd, &there);
+	if (r)
+		return r;
+	r = drop_unwanted(fd, &there, xattrs);
+	if (!r)
+		r = add_wanted(fd, &there, xattrs, BEFORE_MODE);
 	if (!r)
 		r = sys->fchmod(fd, stamp->mode & 07777);
 	if (!r)
-		r = add_attributes(fd, xattrs);
+		r = add_wanted(fd, &there, xattrs, AFTER_MODE);
+	xattrs_free(&there);
+	if (!r)
+		r = look_at_dress(fd, stamp, xattrs);
 	return r ? r : sys->futimens(fd, stamp->mtime);
 }

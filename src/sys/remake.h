@@ -16,7 +16,10 @@ MUST_CHECK int remake_open(int dirfd, int *ret_fd);
  */
 MUST_CHECK int remake_copy(int from, int to, uint64_t size, bool holes_true, int (*between)(void *ctx), void *ctx);
 
-/* Gives it owner, mode, attributes and mtime of the stamp. An attribute the file system sets by itself may be there already. */
+/*
+ * Gives it owner, mode, attributes and mtime of the stamp, and takes all other attributes away, such as an ACL that its directory
+ * handed down; but for labels that a security module gives every file. -EPERM: it is another in the end.
+ */
 MUST_CHECK int remake_dress(int fd, const struct stamp *stamp, const struct xattrs *xattrs);
 
 #endif

@@ -171,6 +171,11 @@ static int kernel_fsetxattr(int fd, const char *name, const void *value, size_t 
 	RETURN_CALL(int, fsetxattr(fd, name, value, size, 0));
 }
 
+static int kernel_fremovexattr(int fd, const char *name)
+{
+	RETURN_CALL(int, fremovexattr(fd, name));
+}
+
 static int kernel_inotify_init(int flags)
 {
 	RETURN_CALL(int, inotify_init1(flags));
@@ -296,6 +301,7 @@ const struct sys_calls sys_kernel = {
 	.fchown = kernel_fchown,
 	.fchmod = kernel_fchmod,
 	.fsetxattr = kernel_fsetxattr,
+	.fremovexattr = kernel_fremovexattr,
 	.inotify_init = kernel_inotify_init,
 	.inotify_add_watch = kernel_inotify_add_watch,
 	.inotify_rm_watch = kernel_inotify_rm_watch,

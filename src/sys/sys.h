@@ -46,6 +46,7 @@ struct sys_calls {
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size);
+	int (*fremovexattr)(int fd, const char *name);
 	/* see watch.h */
 	int (*inotify_init)(int flags);
 	int (*inotify_add_watch)(int fd, const char *path, uint32_t mask);

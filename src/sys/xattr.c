@@ -114,6 +114,30 @@ int xattrs_read(int fd, struct xattrs *ret)
 	return 0;
 }
 
+bool xattrs_next(const struct xattrs *xattrs, size_t *at, struct xattr *ret)
+{
+	uint64_t size;
+	if (*at >= xattrs->length)
+		return false;
+	const char *name = xattrs->bytes + *at, *value = name + strlen(name) + 1 + sizeof(size);
+	memcpy(&size, value - sizeof(size), sizeof(size));
+	*ret = (struct xattr){ .name = name, .value = value, .size = (size_t)size };
+	*at = (size_t)(value + size - xattrs->bytes);
+	return true;
+}
+
+bool xattrs_find(const struct xattrs *xattrs, const char *name, struct xattr *ret)
+{
+	struct xattr one;
+	for (size_t at = 0; xattrs_next(xattrs, &at, &one);) {
+		if (!strcmp(one.name, name)) {
+			*ret = one;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool xattrs_equal(const struct xattrs *a, const struct xattrs *b)
 {
 	return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);

@@ -18,6 +18,18 @@ struct xattrs {
  */
 MUST_CHECK int xattrs_read(int fd, struct xattrs *ret);
 
+/* One of them; borrowed. */
+struct xattr {
+	const char *name, *value;
+	size_t size;
+};
+
+/* The one at *at, which is moved past it; 0 is where the first is. False: there is no further one. */
+bool xattrs_next(const struct xattrs *xattrs, size_t *at, struct xattr *ret);
+
+/* The one of this name. False: there is none. */
+bool xattrs_find(const struct xattrs *xattrs, const char *name, struct xattr *ret);
+
 bool xattrs_equal(const struct xattrs *a, const struct xattrs *b);
 void xattrs_free(struct xattrs *xattrs);
 

@@ -52,6 +52,7 @@ const struct entry_faults faulty_entries[ENTRIES] = {
 	[ENTRY_FCHOWN] = { "fchown", true, { EPERM, EIO } },
 	[ENTRY_FCHMOD] = { "fchmod", true, { EPERM, EIO } },
 	[ENTRY_FSETXATTR] = { "fsetxattr", true, { EPERM, ENOSPC, EOPNOTSUPP, EIO } },
+	[ENTRY_FREMOVEXATTR] = { "fremovexattr", true, { EPERM, EACCES, EOPNOTSUPP, EIO } },
 	[ENTRY_INOTIFY_INIT] = { "inotify_init", false, { EMFILE } },
 	[ENTRY_INOTIFY_ADD] = { "inotify_add_watch", false, { ENOSPC, ENOMEM } },
 	[ENTRY_INOTIFY_RM] = { "inotify_rm_watch", false, { EINVAL } },
@@ -554,6 +555,11 @@ static int f_fsetxattr(int fd, const char *name, const void *value, size_t size)
 	THROUGH(int, ENTRY_FSETXATTR, sys_kernel.fsetxattr(fd, name, value, size));
 }
 
+static int f_fremovexattr(int fd, const char *name)
+{
+	THROUGH(int, ENTRY_FREMOVEXATTR, sys_kernel.fremovexattr(fd, name));
+}
+
 static int f_inotify_init(int flags)
 {
 	THROUGH(int, ENTRY_INOTIFY_INIT, sys_kernel.inotify_init(flags));
@@ -723,6 +729,7 @@ void faulty_begin(const struct fault *fault, unsigned world, const struct actor 
 	calls.fchown = f_fchown;
 	calls.fchmod = f_fchmod;
 	calls.fsetxattr = f_fsetxattr;
+	calls.fremovexattr = f_fremovexattr;
 	calls.inotify_init = f_inotify_init;
 	calls.inotify_add_watch = f_inotify_add_watch;
 	calls.inotify_rm_watch = f_inotify_rm_watch;

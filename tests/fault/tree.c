@@ -168,15 +168,40 @@ static const struct plant *plant_at(const struct plant *plants, const char *path
 	return plants;
 }
 
+/* A default ACL, as linux/posix_acl_xattr.h has it: a version, then tag, permissions and id of each entry. */
+static const uint8_t default_acl[] = {
+	2, 0, 0, 0,
+	0x01, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* owner */
+	0x02, 0, 6, 0, 1, 0, 0, 0,             /* user 1 */
+	0x04, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, /* group */
+	0x10, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* mask */
+	0x20, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, /* others */
+};
+
+/* Directories of files with attributes give one more to what is made in them from now on. Not every file system can. */
+static void hand_down(const struct tree *tree, bool acl)
+{
+	static const char name[] = "system.posix_acl_default";
+	for (size_t i = 0; i < countof(dirs); i++) {
+		int fd = openat(tree->fd, dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int r = acl ? fsetxattr(fd, name, default_acl, sizeof(default_acl), 0) : fremovexattr(fd, name);
+		(void)r;
+		close(fd);
+	}
+}
+
 int tree_build(struct tree *tree, const struct plant *plants, size_t count)
 {
 	int r = 0;
+	bool tagged = false;
 	clear(tree);
+	hand_down(tree, false);
 	tree->count = count;
 	for (size_t i = 0; i < count && !r; i++) {
 		const struct plant *plant = &plants[i];
 		const struct plant *file = plant->kind == PLANT_LINK ? plant_at(plants, plant->link) : plant;
 		r = plant_one(tree, plant, (int64_t)i);
+		tagged = tagged || plant->xattr;
 		tree->leaves[i] = (struct leaf){
 			.plant = file,
 			.path = plant->path,
@@ -187,6 +212,8 @@ int tree_build(struct tree *tree, const struct plant *plants, size_t count)
 							     : S_IFREG | 0644,
 		};
 	}
+	if (tagged)
+		hand_down(tree, true);
 	return r ? r : tree_note(tree);
 }
 

@@ -33,6 +33,7 @@
 #include "../../src/sys/extent.h"
 #include "../../src/sys/lease.h"
 #include "../../src/sys/mount.h"
+#include "../../src/sys/remake.h"
 #include "../../src/sys/stamp.h"
 #include "../../src/sys/swap.h"
 #include "../../src/sys/volume.h"
@@ -1105,6 +1106,96 @@ START_TEST(xattrs_unreadable_is_an_error)
 }
 END_TEST
 
+/* ---- remake ---- */
+
+static struct stamp dress_of(int fd)
+{
+	struct stamp stamp;
+	ck_assert_int_eq(stamp_fd(fd, &stamp), 0);
+	stamp.mode = S_IFREG | 0440;
+	stamp.mtime = 1234567890;
+	return stamp;
+}
+
+START_TEST(remade_has_what_is_wanted_and_nothing_else)
+{
+	struct xattrs wanted, now;
+	if (!has_xattrs()) {
+		unit_skip("no user attributes in %s", top_path);
+		return;
+	}
+	int model = make_file("model", "", 0), copy = make_file("copy", "", 0);
+	ck_assert_int_eq(fsetxattr(model, "user.kept", "1", 1, 0), 0);
+	ck_assert_int_eq(fsetxattr(model, "user.other", "22", 2, 0), 0);
+	ck_assert_int_eq(fsetxattr(copy, "user.kept", "1", 1, 0), 0);
+	ck_assert_int_eq(fsetxattr(copy, "user.other", "33", 2, 0), 0);
+	ck_assert_int_eq(fsetxattr(copy, "user.unwanted", "", 0, 0), 0);
+	ck_assert_int_eq(xattrs_read(model, &wanted), 0);
+	struct stamp stamp = dress_of(copy);
+	ck_assert_int_eq(remake_dress(copy, &stamp, &wanted), 0);
+	ck_assert_int_eq(xattrs_read(copy, &now), 0);
+	ck_assert(xattrs_equal(&now, &wanted));
+	struct stamp dressed;
+	ck_assert_int_eq(stamp_fd(copy, &dressed), 0);
+	ck_assert(stamp_same_version(&dressed, &stamp));
+	xattrs_free(&now);
+	xattrs_free(&wanted);
+}
+END_TEST
+
+static unsigned removed, was_set;
+
+static int pretend_fremovexattr(int fd UNUSED, const char *name UNUSED)
+{
+	removed++;
+	return 0;
+}
+
+static int pretend_fsetxattr(int fd UNUSED, const char *name UNUSED, const void *value UNUSED, size_t size UNUSED)
+{
+	was_set++;
+	return 0;
+}
+
+static int pretend_fchmod(int fd UNUSED, mode_t mode UNUSED)
+{
+	return 0;
+}
+
+START_TEST(remade_is_looked_at)
+{
+	const struct xattrs none = { 0 };
+	struct xattrs label;
+	int fd = make_file("copy", "", 0);
+	struct stamp stamp = dress_of(fd);
+	table.fremovexattr = pretend_fremovexattr;
+	table.fsetxattr = pretend_fsetxattr;
+	removed = was_set = 0;
+	use_xattrs("system.posix_acl_access", 24, 4);
+	ck_assert_int_eq(remake_dress(fd, &stamp, &none), -EPERM);
+	use_xattrs("security.capability", 20, 4);
+	ck_assert_int_eq(remake_dress(fd, &stamp, &none), -EPERM);
+	ck_assert_uint_eq(removed, 2);
+	/* A label may be there; it is not taken away, nor set to what it is. */
+	use_xattrs("security.selinux", 17, 4);
+	ck_assert_int_eq(remake_dress(fd, &stamp, &none), 0);
+	ck_assert_int_eq(xattrs_read(fd, &label), 0);
+	ck_assert_int_eq(remake_dress(fd, &stamp, &label), 0);
+	ck_assert_uint_eq(removed, 2);
+	ck_assert_uint_eq(was_set, 0);
+	/* But one that is wanted must be there. */
+	use_xattrs("security.selinux", 17, 5);
+	ck_assert_int_eq(remake_dress(fd, &stamp, &label), -EPERM);
+	ck_assert_uint_eq(was_set, 1);
+	xattrs_free(&label);
+	use_xattrs(NULL, 0, 0);
+	table.fchmod = pretend_fchmod;
+	use_table();
+	stamp.mode = S_IFREG | 0400;
+	ck_assert_int_eq(remake_dress(fd, &stamp, &none), -EPERM);
+}
+END_TEST
+
 /* ---- extent ---- */
 
 START_TEST(extent_data_skips_holes)
@@ -1823,6 +1914,8 @@ int main(void)
 		xattrs_encode_names_and_lengths,
 		xattrs_grow_to_the_kernels_limits,
 		xattrs_unreadable_is_an_error,
+		remade_has_what_is_wanted_and_nothing_else,
+		remade_is_looked_at,
 		extent_data_skips_holes,
 		extent_data_where_the_kernel_knows_less,
 		extent_shared_adds_up_all_extents,

@@ -72,6 +72,7 @@ def test(t):
     refused(t)
     full(t)
     policies(t)
+    read_only(t)
 
 
 def two_runs(t, journal, before, shared):
@@ -203,3 +204,19 @@ def policies(t):
     t.one_inode("po/a", "po/c")
     t.check(not os.stat(t.path("po/c")).st_mode & 0o7000, "no setuid file is made of what another owner could write")
     t.check(any(issue.get("errno") == 1 for issue in run.issues), run.about())
+
+
+def read_only(t):
+    """Attributes of files that their owner may not write, who is not root."""
+    user = 65534 if t.root else None
+    for name in "ab":
+        t.write("ro/" + name, b"read only", mode=0o444, mtime=12345, xattrs={"user.a": b"v"})
+    if t.root:
+        for name in ("ro", "ro/a", "ro/b"):
+            os.chown(t.path(name), user, user)
+    before = state(t, "ro")
+    journal = t.path("ro/journal")
+    t.figures(t.json("--journal", journal, "ro/a", "ro/b", user=user), links_made=1)
+    t.figures(t.json("--undo", journal, user=user), restored=1, errors=0)
+    os.unlink(journal)
+    t.equal(state(t, "ro"), before, "as it was")
