@@ -939,7 +939,7 @@ static int check(struct parse *parse)
 		return refuse(parse, "--plan makes a plan and --apply carries one out: not both at once");
 	if ((options->plan_to || options->plan_from) && options->verb == OPTIONS_RECOVER)
 		return refuse(parse, "--recover neither makes nor follows plans");
-	if (options->run.method == DLK_REFLINK && options->journal)
+	if (options->run.method == DLK_REFLINK && options->journal && !options->undo)
 		return refuse(parse, "--method reflink replaces no name: there is nothing for --journal to tell");
 	if (options->plan_from && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--apply takes no PATH: the plan says where");

@@ -397,6 +397,8 @@ static const struct {
 	{ "--apply p --method reflink", "--method has no part in it" },
 	{ "--apply p -o", "--ignore-owner has no part in it" },
 	{ "--undo j -s 1M", "--min-size has no part in it" },
+	{ "--undo j --method reflink", "--method has no part in it" },
+	{ "--method reflink --journal j a", "nothing for --journal to tell" },
 	{ "--undo j --max-time 1s", "--max-time has no part in it" },
 	{ "--history -x", "--one-file-system has no part in it" },
 	{ "--history --metrics m", "--metrics has no part in it" },
