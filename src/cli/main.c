@@ -585,13 +585,17 @@ static int open_journal(struct session *session)
 {
 	struct options *options = &session->options;
 	int flags = options->undo ? O_RDONLY : O_RDWR | O_APPEND | O_CREAT;
+	struct stat status;
+	int r = 0;
 
 	if (!options->journal || options->dry_run)
 		return 0;
 	session->journal = open(options->journal, flags | O_CLOEXEC | O_NOCTTY, 0600);
-	if (session->journal < 0) {
-		int r = -errno;
-
+	if (session->journal < 0)
+		r = -errno;
+	else if (!fstat(session->journal, &status) && S_ISDIR(status.st_mode))
+		r = -EISDIR; /* a directory can be opened to be read from */
+	if (r) {
 		complain_file("open", options->journal, r);
 		note_failure(session, DLK_STAGE_JOURNAL, options->journal, r);
 		return r;

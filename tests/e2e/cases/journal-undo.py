@@ -146,6 +146,7 @@ def refused(t):
         t.equal(said, "dedupe-link: cannot use the journal no-journal, line 1: %s\n"
                 "dedupe-link: nothing was undone\n" % why, "why it is none")
     t.run("--undo", t.path("missing"), exit=2)
+    t.equal(t.run("--undo", "in", exit=2).err, "dedupe-link: cannot open in: Is a directory\n", "a directory")
     t.run("--undo", t.path("journal"), "in", exit=2)
     t.run("--undo", t.path("journal"), "-n", exit=2)
     t.run("--journal", t.path("no/where"), "in", exit=2)
