@@ -460,6 +460,26 @@ START_TEST(help_fits_a_screen)
 }
 END_TEST
 
+/* What 0 means is not to be guessed: the run that ends at once, or the one that reads nothing. */
+START_TEST(help_says_that_0_is_no_limit)
+{
+	static const char *const names[] = { "--max-time DUR", "--bwlimit RATE" };
+	struct text text = { 0 };
+
+	options_help(&text, "run");
+	for (size_t i = 0; i < countof(names); i++) {
+		const char *begin = strstr(text.at, names[i]), *next;
+
+		ck_assert_ptr_nonnull(begin);
+		next = strstr(begin + 2, "--");
+		ck_assert_ptr_nonnull(next);
+		begin = strstr(begin, "no limit");
+		ck_assert_msg(begin && begin < next, "%s", names[i]);
+	}
+	text_free(&text);
+}
+END_TEST
+
 /* The next long option named in the manual, whose dashes are escaped, or NULL. */
 static const char *next_in_manual(const char **at, char *ret, size_t room)
 {
@@ -556,6 +576,7 @@ int main(void)
 		mistakes_are_told_with_a_way_out,
 		no_raw_escape_comes_back,
 		help_fits_a_screen,
+		help_says_that_0_is_no_limit,
 		manual_names_only_what_there_is,
 		manual_names_all_of_help,
 	};

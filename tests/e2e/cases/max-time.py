@@ -36,7 +36,7 @@ def test(t):
     quiet = t.run("-q", "--max-time", "1", "--bwlimit", "10K", ".")
     t.equal((quiet.out, quiet.err), ("", ""), "nothing to mail")
     t.same_contents(before)
-    t.figures(t.json("."), links_made=2, complete=True)
+    t.figures(t.json("--max-time", "0", "--bwlimit", "0", "."), links_made=2, complete=True)
     for wrong in ("", "x", "-1", "1y"):
         t.run("--max-time", wrong, ".", exit=2)
 
