@@ -3,6 +3,7 @@
 #include "cachefile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,4 +36,30 @@ void cachefile_make_place(const char *path)
 		mkdir(copy, 0700); /* most are there; what fails is told by opening the file */
 		*slash = '/';
 	}
+}
+
+/* The first bytes of a file, as many as there are up to `room`; -1 when it cannot be read. */
+static ssize_t read_begin(const char *path, char *ret, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t count = fd < 0 ? -1 : read(fd, ret, room);
+
+	if (fd >= 0)
+		close(fd);
+	return count;
+}
+
+bool cachefile_may_be(const char *path)
+{
+	static const char database[] = "SQLite format 3"; /* with its NUL, as every file of SQLite begins */
+	char begin[sizeof(database)];
+	struct stat status;
+	ssize_t count;
+
+	if (stat(path, &status))
+		return errno == ENOENT;
+	if (!S_ISREG(status.st_mode))
+		return false;
+	count = read_begin(path, begin, sizeof(begin));
+	return !count || (count == sizeof(begin) && !memcmp(begin, database, sizeof(database)));
 }

@@ -3,6 +3,8 @@
 #ifndef CLI_CACHEFILE_H
 #define CLI_CACHEFILE_H
 
+#include <stdbool.h>
+
 #include "../base/text.h"
 
 /*
@@ -13,5 +15,8 @@ MUST_CHECK int cachefile_path(struct text *ret);
 
 /* Makes the directories of that path, open to their owner alone. Whether it succeeded shows when the file is opened. */
 void cachefile_make_place(const char *path);
+
+/* Whether `path` may be meant for a cache: nothing is there, or an empty file or a database. */
+bool cachefile_may_be(const char *path);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "../base/ere.h"
 #include "../base/own.h"
+#include "cachefile.h"
 #include "listfile.h"
 #include "nearest.h"
 #include "words.h"
@@ -31,6 +32,7 @@ struct parse {
 	unsigned respected;    /* words that were asked for, not those by default */
 	bool read_stdin;       /* some FILE was "-" */
 	bool after_x;          /* the last word was -x */
+	bool after_cache;      /* it was --cache alone */
 	const struct row *selects, *works; /* the first option that only a scan heeds; or only what links */
 };
 
@@ -129,6 +131,7 @@ static int set_cache(struct parse *parse, const char *argument, int wanted)
 		return refuse_argument(parse, argument, "is no name of a file");
 	parse->options->cache = wanted;
 	parse->options->run.cache = argument;
+	parse->after_cache = wanted && !argument;
 	return 0;
 }
 
@@ -794,6 +797,12 @@ static int operand(struct parse *parse, const char *word)
 	return add_path(parse, word);
 }
 
+/* Other programs take the name from the next word. Files that are no cache are PATHs like any. */
+static void note_cache_name(struct parse *parse, const char *word)
+{
+	parse->options->cache_in_paths |= cachefile_may_be(word);
+}
+
 static int missing_argument(struct parse *parse, int value)
 {
 	parse->row = row_of(value);
@@ -853,6 +862,9 @@ static int take(struct parse *parse, int value, const char *word)
 {
 	int r;
 
+	if (value == 1 && parse->after_cache)
+		note_cache_name(parse, optarg);
+	parse->after_cache = false;
 	if (value == 1)
 		r = operand(parse, optarg);
 	else if (value == ':')
@@ -990,6 +1002,8 @@ const char *options_advice(const struct options *options)
 {
 	size_t count = options->filters.count;
 
+	if (options->cache_in_paths)
+		return "the word after --cache is taken for a PATH: a cache is named by --cache=FILE";
 	if (count && options->filters.at[count - 1].verdict == DLK_INCLUDE)
 		return "an include that no exclude follows changes nothing: -i GLOB -e '*' takes only what GLOB "
 		       "matches";

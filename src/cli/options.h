@@ -20,6 +20,7 @@ struct options {
 	enum options_output output;
 	enum options_when color, progress;
 	bool cache;             /* with one, in run.cache or in the usual place */
+	bool cache_in_paths;    /* a PATH that may be meant for FILE of --cache */
 	const char *html; /* a file for the page; NULL: none */
 	const char *plan_to;   /* --plan: written instead of linking; NULL: none */
 	const char *plan_from; /* --apply: carried out instead of a scan; NULL: none */

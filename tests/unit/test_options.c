@@ -217,6 +217,28 @@ START_TEST(include_without_effect_is_told)
 }
 END_TEST
 
+START_TEST(name_of_a_cache_without_equals_sign_is_told)
+{
+	static const struct {
+		const char *line;
+		bool told;
+	} lines[] = {
+		{ "--cache /no/such a", true },	    { "a --cach /no/such", true },  { "--cache=/no/such a", false },
+		{ "--cache / a", false },	    { "--cache " MANUAL, false },   { "--cache -n /no/such", false },
+		{ "--cache -- /no/such", false },   { "--cache a -x", true },	    { "--no-cache /no/such", false },
+		{ "/no/such --cache", false },	    { "--cache /dev/null", false },
+	};
+
+	for (size_t i = 0; i < countof(lines); i++) {
+		struct parsed parsed = parse(lines[i].line);
+
+		ck_assert_int_eq(parsed.result, 0);
+		ck_assert_msg((options_advice(&parsed.options) != NULL) == lines[i].told, "%s", lines[i].line);
+		drop(&parsed);
+	}
+}
+END_TEST
+
 START_TEST(the_rest_is_taken)
 {
 	struct parsed parsed = parse("-x -r -vv --wait --max-depth 3 -j 4 --max-links 100 --json --color=never a");
@@ -567,6 +589,7 @@ int main(void)
 		last_keep_policy_counts,
 		filters_stay_in_order,
 		include_without_effect_is_told,
+		name_of_a_cache_without_equals_sign_is_told,
 		the_rest_is_taken,
 		help_and_version_need_no_path,
 		paths_come_from_a_file,

@@ -34,6 +34,14 @@ def left_alone(t, path, words):
     t.equal(sorted(name for name in os.listdir(t.scratch) if os.path.basename(path) + "." in name), [], "files beside it")
 
 
+def after_a_blank(t, good):
+    """A cache's name that does not follow an equals sign is a PATH, of which somebody is told who did not mean it."""
+    said = t.run("-n", "--cache", good, "--no-cache", ".").err
+    t.check("--cache=FILE" in said and said.count("\n") == 1, said)
+    t.equal(t.run("-n", "--cache", t.write("plain", "no cache"), "--no-cache", ".").err, "", "of a PATH that is a file")
+    os.unlink(t.path("plain"))
+
+
 def change(path, *statements):
     """In a database that is made if need be."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
@@ -182,6 +190,7 @@ def test(t):
     grow(t)
     t.json("-n", "--cache=" + good, ".")
     t.equal(stat.S_IMODE(os.stat(good).st_mode), 0o600, "mode of the cache")
+    after_a_blank(t, good)
     foreign(t, good)
     # A copy on another machine: other file systems, so nothing of it fits, and nothing is wrong.
     flipped(t, good)
