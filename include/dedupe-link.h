@@ -383,7 +383,7 @@ DLK_API int dlk_history_each(const char *cache, int (*visit)(void *ctx, const st
  *
  * `fd` is read from where it stands to its end, then in pieces from there back; what cannot be read twice (a pipe) is kept in
  * memory. Errors as dlk_scan(); -EBADMSG: no journal, or of a newer version (told); -EPERM: one that
- * belongs to another user than this one and root, or that anybody may write; -ENOSYS: built without the means to read one.
+ * belongs to another user than this one and root, or that its group or anybody may write; -ENOSYS: built without the means to read one.
  */
 DLK_API int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally);
 

@@ -317,7 +317,7 @@ static void say_result(const struct session *session)
 		break;
 	case -EPERM:
 		out_complain("%s", session->options.undo ?
-					   "the journal is another user's, or anybody may write it: nothing was undone" :
+					   "the journal is another user's, or others may write it: nothing was undone" :
 					   strerror(EPERM));
 		break;
 	case -ENOSYS:

@@ -527,7 +527,10 @@ int journalin_path(const struct journalin *in, uint64_t at, char **ret)
 
 /* ---- the whole ---- */
 
-/* It says what owner and mode a copy gets: nobody else may have had a hand in it. */
+/*
+ * It says what owner and mode a copy gets: nobody else may have had a hand in it. Nor a user's own group, which an ACL of others hides
+ * behind: journals are made without.
+ */
 static int look_at_file(struct journalin *in, uint64_t *ret_size)
 {
 	struct stamp stamp;
@@ -539,7 +542,7 @@ static int look_at_file(struct journalin *in, uint64_t *ret_size)
 	bool regular = stamp_regular(&stamp);
 	in->begin = regular ? sys->lseek(in->fd, 0, SEEK_CUR) : -ESPIPE;
 	*ret_size = regular ? stamp.size : 0;
-	return regular && stamp_of_others(&stamp) ? -EPERM : 0;
+	return regular && (stamp_of_others(&stamp) || stamp.mode & S_IWGRP) ? -EPERM : 0;
 }
 
 int journalin_open(int fd, struct tell *tell, struct journalin **ret)

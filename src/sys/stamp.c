@@ -79,7 +79,10 @@ bool stamp_untouched(const struct stamp *a, const struct stamp *b)
 
 bool stamp_of_others(const struct stamp *stamp)
 {
-	return (stamp->uid && stamp->uid != geteuid()) || stamp->mode & S_IWOTH;
+	uid_t us = geteuid();
+	bool own_group = us && stamp->gid == getegid();
+	mode_t others = own_group ? S_IWOTH : S_IWOTH | S_IWGRP;
+	return (stamp->uid && stamp->uid != us) || stamp->mode & others;
 }
 
 uint64_t stamp_fingerprint(const struct stamp *stamp)

@@ -45,7 +45,10 @@ bool stamp_same_version(const struct stamp *a, const struct stamp *b);
 /* stamp_same_version and ctime and link count: nothing at all happened in between. */
 bool stamp_untouched(const struct stamp *a, const struct stamp *b);
 
-/* Whether somebody else than this process's user and root could have written the file: its owner, or anybody. */
+/*
+ * Whether somebody else than this process's user and root could have written the file: its owner, anybody, its group, or whom an ACL
+ * names, which shows in the group's bits. A user's own group is taken for theirs alone, as where the umask is 002; root's is not.
+ */
 bool stamp_of_others(const struct stamp *stamp);
 
 static inline bool stamp_regular(const struct stamp *s)

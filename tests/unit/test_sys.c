@@ -353,6 +353,27 @@ START_TEST(stamp_compares_what_it_says)
 }
 END_TEST
 
+START_TEST(stamp_of_others_is_what_others_may_write)
+{
+	uid_t us = geteuid();
+	gid_t group = getegid();
+	const struct stamp mine = { .uid = us, .gid = group, .mode = S_IFREG | 0644 };
+	struct stamp stamp = mine;
+	ck_assert(!stamp_of_others(&stamp));
+	stamp.uid = 0;
+	ck_assert(!stamp_of_others(&stamp));
+	stamp.uid = us + 1;
+	ck_assert(stamp_of_others(&stamp));
+	stamp = mine;
+	stamp.mode = S_IFREG | 0602;
+	ck_assert(stamp_of_others(&stamp));
+	stamp.mode = S_IFREG | 0620;
+	ck_assert(stamp_of_others(&stamp) == !us);
+	stamp.gid = group + 1;
+	ck_assert(stamp_of_others(&stamp));
+}
+END_TEST
+
 /* Names on disk carry it: a new program must recognise what an old one left. */
 START_TEST(stamp_fingerprint_never_changes)
 {
@@ -1892,6 +1913,7 @@ int main(void)
 		sys_descriptors_counts_what_is_left,
 		stamp_is_what_stat_says,
 		stamp_compares_what_it_says,
+		stamp_of_others_is_what_others_may_write,
 		stamp_fingerprint_never_changes,
 		stamp_takes_the_ends_of_time_and_attributes,
 		dir_lists_every_entry_once,
