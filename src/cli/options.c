@@ -998,12 +998,34 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *ret_p
 	return r;
 }
 
+/* "photos/raw" is nothing below "photos", unless that has another "photos" in it. */
+static bool begins_with_path(const struct dlk_filter *filter, const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return filter->syntax == DLK_GLOB && !strncmp(filter->pattern, path, length) && filter->pattern[length] == '/' &&
+	       filter->pattern[length + 1];
+}
+
+static bool filter_has_path(const struct options *options)
+{
+	for (size_t i = 0; i < options->filters.count; i++)
+		for (size_t p = 0; p < options->paths.count; p++)
+			if (begins_with_path(&options->filters.at[i], options->paths.at[p]))
+				return true;
+	return false;
+}
+
 const char *options_advice(const struct options *options)
 {
 	size_t count = options->filters.count;
 
 	if (options->cache_in_paths)
 		return "the word after --cache is taken for a PATH: a cache is named by --cache=FILE";
+	if (filter_has_path(options))
+		return "an include or exclude begins with a PATH: GLOBs with a slash are matched against what comes below it";
 	if (count && options->filters.at[count - 1].verdict == DLK_INCLUDE)
 		return "an include that no exclude follows changes nothing: -i GLOB -e '*' takes only what GLOB "
 		       "matches";

@@ -217,6 +217,28 @@ START_TEST(include_without_effect_is_told)
 }
 END_TEST
 
+START_TEST(globs_that_begin_with_a_path_are_told)
+{
+	static const struct {
+		const char *line;
+		bool told;
+	} lines[] = {
+		{ "-e a/b a", true },	 { "a/ -e a/b/", true },   { "-e /x/y/*.o b /x/y", true }, { "-e ./b .", true },
+		{ "-e a a", false },	 { "-e a/ a", false },	   { "-e ab/c a", false },	   { "-e b/a a", false },
+		{ "-e /b /x/b", false }, { "-e ../b ..", true },   { "--exclude-regex=a/b a", false },
+		{ "-e /b /", false },
+	};
+
+	for (size_t i = 0; i < countof(lines); i++) {
+		struct parsed parsed = parse(lines[i].line);
+
+		ck_assert_int_eq(parsed.result, 0);
+		ck_assert_msg((options_advice(&parsed.options) != NULL) == lines[i].told, "%s", lines[i].line);
+		drop(&parsed);
+	}
+}
+END_TEST
+
 START_TEST(name_of_a_cache_without_equals_sign_is_told)
 {
 	static const struct {
@@ -589,6 +611,7 @@ int main(void)
 		last_keep_policy_counts,
 		filters_stay_in_order,
 		include_without_effect_is_told,
+		globs_that_begin_with_a_path_are_told,
 		name_of_a_cache_without_equals_sign_is_told,
 		the_rest_is_taken,
 		help_and_version_need_no_path,
