@@ -20,10 +20,7 @@ static int read_more(struct lines *lines)
 		text->count -= lines->at;
 		lines->at = 0;
 	}
-	ssize_t n;
-	do
-		n = sys->read(lines->fd, buffer, READ_AT_ONCE);
-	while (n == -EINTR);
+	ssize_t n = sys->read(lines->fd, buffer, READ_AT_ONCE);
 	if (n < 0)
 		return (int)n;
 	lines->ended = !n;

@@ -37,8 +37,6 @@ static int flush(struct planout *out)
 		return -ENOMEM;
 	while (left) {
 		ssize_t n = sys->write(out->fd, at, left);
-		if (n == -EINTR)
-			continue;
 		if (n <= 0)
 			return n ? (int)n : -EIO;
 		at += n;
