@@ -345,7 +345,7 @@ static void say_apart(struct sink *sink)
 	if (!hidden)
 		return;
 	label(sink, "");
-	text_printf(&sink->out.text, "and %u more ways to differ: -v lists them", hidden);
+	text_printf(&sink->out.text, "and %u more %s to differ: -v lists them", hidden, hidden == 1 ? "way" : "ways");
 	end_line(sink);
 }
 

@@ -295,7 +295,7 @@ bool reach_is(const struct catalog *catalog, const struct catalog_inode *inode, 
 	return !stamp_fd(fd, &now) && now.ino == inode->ino && now.dev == catalog_domain(catalog, inode)->dev;
 }
 
-int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd)
+static int reach_by_names(struct reach *reach, const struct catalog_inode *inode, bool mine, bool look, int *ret_fd)
 {
 	own_fd int fd = -1;
 	int r = -ENOENT;
@@ -303,11 +303,21 @@ int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool min
 		struct path_id path = { at };
 		close_fd(&fd);
 		r = reach_file(reach, path, mine, &fd);
-		if (!r && inode->names > 1 && !reach_is(reach->catalog, inode, fd))
+		if (!r && look && !reach_is(reach->catalog, inode, fd))
 			r = -ESTALE; /* saved by a rename since: the other names have the old file */
 		at = catalog_path(reach->catalog, path)->next;
 	}
 	if (!r)
 		*ret_fd = steal_fd(&fd);
 	return r;
+}
+
+int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd)
+{
+	return reach_by_names(reach, inode, mine, inode->names > 1, ret_fd);
+}
+
+int reach_inode_or_other(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd)
+{
+	return reach_by_names(reach, inode, mine, false, ret_fd);
 }

@@ -87,4 +87,7 @@ bool reach_is(const struct catalog *catalog, const struct catalog_inode *inode, 
  */
 MUST_CHECK int reach_inode(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd);
 
+/* By the first of its names that leads somewhere: one call less for each inode, for who may read another and be put right later. */
+MUST_CHECK int reach_inode_or_other(struct reach *reach, const struct catalog_inode *inode, bool mine, int *ret_fd);
+
 #endif

@@ -286,7 +286,7 @@ static int read_level(struct reader *reader, int fd, const struct catalog_inode 
 static int open_item(struct reader *reader, const struct catalog_inode *inode, int *ret_fd)
 {
 	bool mine = !reader->euid || catalog_meta(reader->sifting->sift->catalog, inode)->uid == reader->euid;
-	return reach_inode(&reader->reach, inode, mine, ret_fd);
+	return reach_inode_or_other(&reader->reach, inode, mine, ret_fd);
 }
 
 static void tell_trouble(struct sifting *sifting, const struct catalog_inode *inode, int r)
