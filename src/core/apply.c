@@ -619,7 +619,10 @@ static bool take_wave(struct worker *worker, struct candidate **keeper, const st
 	return !lost;
 }
 
-/* Links what can be to the first that can be opened. Returns how many are done with: the others need another keeper, who was `planned`. */
+/*
+ * Links what can be to the first that can be opened. Returns how many are done with: the others need another keeper. `planned`: names of
+ * the first were to be replaced too.
+ */
 static size_t link_to_first(struct worker *worker, const struct inode_id *inodes, size_t count, bool planned)
 {
 	struct candidate *keeper;

@@ -666,12 +666,12 @@ static int ask_sharer(struct reach *reach, struct sharer *sharer)
 	const struct catalog *catalog = reach->catalog;
 	const struct catalog_inode *inode = catalog_inode(catalog, sharer->inode), *keeper = catalog_inode(catalog, sharer->keeper);
 	own_fd int fd = -1, other = -1;
-	int r = reach_file(reach, (struct path_id){ inode->first_path }, true, &fd);
+	int r = reach_inode(reach, inode, true, &fd);
 	if (!r && catalog_domain(catalog, inode)->shares_extents)
 		r = extent_shared(fd, &sharer->shared);
 	if (r || !plan_has_attribute_block(inode))
 		return r;
-	r = reach_file(reach, (struct path_id){ keeper->first_path }, true, &other);
+	r = reach_inode(reach, keeper, true, &other);
 	if (!r)
 		sharer->shared += extent_attributes_shared(fd, other);
 	return r;

@@ -90,8 +90,8 @@ static void take_back(int fd, int dirfd, const char *name)
 }
 
 /*
- * The name of a new file is on disk with the file on ext4, XFS and btrfs; elsewhere its directory is asked. Where that fails the copy is
- * as good as one that was not.
+ * The name of a new file is on disk with the file on ext4, XFS and btrfs; elsewhere its directory is asked. That this failed
+ * is not told: the copy is there, and an error would say that there is none.
  */
 static void sync_names(int dirfd)
 {
