@@ -16,6 +16,7 @@ The laws:
   knives    the calls that change names are named in the drawer only: the call table and swap (and clone).
   places    xxhash.h, sqlite3.h and jansson.h in one file each, check.h below tests/ only.
   silence   base, sys and core never exit, abort or print: the library reports, the program talks.
+  top       the top level holds what the layout names, builds and dotfiles.
 """
 import os
 import re
@@ -35,6 +36,8 @@ MAY_INCLUDE = {
     "cli": {"base", "cli", "public"},
     "public": set(),
 }
+
+TOP = {"LICENSE", "README.md", "meson.build", "include", "src", "tests", "tools"}
 
 DRAWER = {"src/sys/" + name for name in ("sys.c", "sys.h", "swap.c", "swap.h", "clone.c", "clone.h")}
 KNIVES = re.compile(r"\b(linkat|renameat2|unlinkat|FICLONE|FICLONERANGE|FIDEDUPERANGE)\b")
@@ -230,9 +233,24 @@ def read_tree(root):
     return sources
 
 
+def check_top(root):
+    """A build is a directory whose name begins so, as in .gitignore."""
+    def named(name):
+        build = name.startswith("build") and os.path.isdir(os.path.join(root, name))
+        return name in TOP or name.startswith(".") or build
+    return [f"{name}: top: not named in the layout" for name in sorted(os.listdir(root)) if not named(name)]
+
+
+def check(root):
+    return Checker(read_tree(root)).check() + check_top(root)
+
+
 # ---- the checker's own tests ----
 
 LAWFUL = {
+    ".ci/run": "",
+    "README.md": "",
+    "build-gcc/build.ninja": "",
     "include/dedupe-link.h": "#ifndef DEDUPE_LINK_H\n#ifdef __cplusplus\n#endif\n#include <stdint.h>\n#endif\n",
     "src/base/text.h": "#ifndef BASE_TEXT_H\n/* exit(1), printf() and linkat may be talked about */\n#endif\n",
     "src/base/text.c": '#include "text.h"\n\n#include <stdio.h>\nvoid f(char *b) { snprintf(b, 2, "exit(1)"); }\n',
@@ -252,6 +270,8 @@ LAWFUL = {
 
 # What is put into the lawful tree, and what must be said about it: one line, beginning so and with this in it.
 UNLAWFUL = [
+    ({"0.0/root/name": ""}, ["0.0: top"]),
+    ({"build.md": "", "src2/x.c": ""}, ["build.md: top", "src2: top"]),
     ({"src/base/text.h": '#include "../sys/sys.h"\n'}, ["src/base/text.h:1: layers", "cycles"]),
     ({"src/base/vec.c": '#include "../../include/dedupe-link.h"\n'}, ["src/base/vec.c:1: layers: base"]),
     ({"src/sys/dir.c": '\n#include "../core/rule.h"\n'}, ["src/sys/dir.c:2: layers: sys"]),
@@ -314,7 +334,7 @@ def write_tree(root, files):
 def findings_of(files):
     with tempfile.TemporaryDirectory() as root:
         write_tree(root, files)
-        return Checker(read_tree(root)).check()
+        return check(root)
 
 
 def matches(found, expected):
@@ -342,7 +362,7 @@ def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
     passed, failed = self_test()
     sources = read_tree(root)
-    found = Checker(sources).check()
+    found = check(root)
     for line in found:
         print(line)
     # A tree without sources has no violations either: that is no success
