@@ -99,7 +99,7 @@ enum world {
 	WORLD_NO_EXCHANGE = 1 << 0, /* renameat2 knows no RENAME_EXCHANGE */
 	WORLD_NO_LEASES = 1 << 1,
 	WORLD_NO_OPENAT2 = 1 << 2,
-	WORLD_LATER = 1 << 3, /* the wall clock is ahead: files look old, so that syncing the file system covers them */
+	WORLD_LATER = 1 << 3, /* the wall clock is ahead, not behind: files look old, so that syncing the file system covers them */
 };
 
 enum act {
