@@ -483,6 +483,18 @@ static void hold(void)
 	usleep(chance(chance(4) ? 2000 : 30000));
 }
 
+/* A directory that came between our look and our exchange is a file until the exchange is undone, to rmdir as well. */
+static void take_away(const char *path, mode_t type)
+{
+	while (check_mode(path, S_IFMT, type, false) && type == S_IFDIR) {
+		if (!rmdir(path))
+			return;
+		if (errno != ENOTDIR)
+			must(-1, path);
+	}
+	must(unlink(path), path);
+}
+
 static void put_instead(struct file *file, mode_t type)
 {
 	char fresh[80];
@@ -498,8 +510,7 @@ static void put_instead(struct file *file, mode_t type)
 		must(rename(fresh, file->path), file->path);
 	}
 	hold();
-	bool there = check_mode(file->path, S_IFMT, type, false);
-	must(there && type == S_IFDIR ? rmdir(file->path) : unlink(file->path), file->path);
+	take_away(file->path, type);
 	write_file(file->path, NULL, 0644);
 }
 
