@@ -323,14 +323,44 @@ static void while_comparing(void *ctx)
 	replace_settle(&undo->replacer);
 }
 
-/* Privileges are not given to bytes that another owner could write. */
-static bool would_trust(const struct candidate *kept, const struct journal_entry *entry)
+static const char capability[] = "security.capability";
+
+/* Without the group's execute bit S_ISGID gives nothing, and a write leaves it. */
+static bool runs_as_group(const struct stamp *stamp)
 {
-	static const char capability[] = "security.capability";
-	const struct xattrs *xattrs = &entry->xattrs;
-	return kept->stamp.uid != entry->old.uid &&
-	       (entry->old.mode & (S_ISUID | S_ISGID) ||
-		(xattrs->length && memmem(xattrs->bytes, xattrs->length, capability, sizeof(capability))));
+	const uint16_t as_group = S_ISGID | S_IXGRP;
+	return (stamp->mode & as_group) == as_group;
+}
+
+static bool keeps_group(const struct candidate *kept, const struct journal_entry *entry)
+{
+	return runs_as_group(&kept->stamp) && kept->stamp.gid == entry->old.gid;
+}
+
+static bool keeps_capability(const struct candidate *kept, const struct xattr *old)
+{
+	struct xattrs now;
+	struct xattr has;
+	if (xattrs_read(kept->fd, &now))
+		return false;
+	bool same = xattrs_find(&now, capability, &has) && has.size == old->size && !memcmp(has.value, old->value, old->size);
+	xattrs_free(&now);
+	return same;
+}
+
+/*
+ * Privileges are not given to bytes of somebody who has them not: of another owner, nor, where they are a group's or capabilities, of the
+ * owner. A write takes them away (fs/inode.c, file_remove_privs), so a K that has them still was not written to since it got them.
+ */
+static bool would_trust(const struct undo *undo, const struct candidate *kept, const struct journal_entry *entry)
+{
+	struct xattr old;
+	bool gives_capability = xattrs_find(&entry->xattrs, capability, &old);
+	if (kept->stamp.uid != entry->old.uid)
+		return entry->old.mode & (S_ISUID | S_ISGID) || gives_capability;
+	if (kept->stamp.uid == undo->euid)
+		return false;
+	return (runs_as_group(&entry->old) && !keeps_group(kept, entry)) || (gives_capability && !keeps_capability(kept, &old));
 }
 
 /* `own`: K's attributes, which are the copy's unless the line has others. */
@@ -340,7 +370,7 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	struct copying copying = { undo, kept };
 	own_fd int fd = -1;
 	int again;
-	int r = would_trust(kept, entry) ? -EPERM : remake_open(dirfd, &fd);
+	int r = would_trust(undo, kept, entry) ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
 		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, while_copying, &copying);
 	if (!r)
@@ -388,7 +418,7 @@ static int make_copy_now(struct undo *undo, int dirfd, struct candidate *kept, c
 static int take_ahead(struct undo *undo, struct candidate *kept, const struct journal_entry *entry, struct candidate **ret)
 {
 	const struct ahead *ahead = &undo->ahead[entry - undo->block.entries];
-	if (!ahead->copy || would_trust(kept, entry))
+	if (!ahead->copy || would_trust(undo, kept, entry))
 		return -ENOENT;
 	int r = entry->has_xattrs ? 0 : look_at_attributes(kept, &ahead->own);
 	if (!r)

@@ -3,8 +3,9 @@
 import json
 import os
 import stat
+import struct
 
-from harness import named
+from harness import NOBODY, named
 
 
 def state(t, where="in"):
@@ -73,6 +74,7 @@ def test(t):
     refused(t)
     full(t)
     policies(t)
+    privileges(t)
     read_only(t)
 
 
@@ -206,6 +208,48 @@ def policies(t):
     t.one_inode("po/a", "po/c")
     t.check(not os.stat(t.path("po/c")).st_mode & 0o7000, "no setuid file is made of what another owner could write")
     t.check(any(issue.get("errno") == 1 for issue in run.issues), run.about())
+
+
+CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)  # cap_net_raw, effective: capabilities(7)
+
+
+def privileges(t):
+    """What its owner could not give it comes back with bytes that the owner did not write since, and only with them."""
+    if not t.root:
+        return
+    os.chmod(t.top, 0o755)
+    for name in ("group", "cap", "other"):
+        for copy in "ab":
+            path = t.write("pr/%s/%s" % (name, copy), name + " of root", owner=(NOBODY, 42), mode=0o755, mtime=10**18)
+            if name == "cap":
+                os.setxattr(path, "security.capability", CAPABILITY)
+            elif name == "group" or copy == "b":
+                os.chmod(path, 0o2755)
+    journal = t.path("journal-privileges")
+    how = ("-q", "--ignore", "mode,xattr", "--keep", "first-path", "--journal", journal, "pr")
+    before = state(t, "pr")[0]
+    t.run(*how)
+    t.figures(t.json("--undo", journal, exit=1), restored=2, errors=1)
+    t.one_inode("pr/other/a", "pr/other/b")  # nothing proves whose bytes these are
+    after = state(t, "pr")[0]
+    t.equal({name: after[name] for name in before if name != "other/b"},
+            {name: before[name] for name in before if name != "other/b"}, "the others are as they were")
+    os.unlink(journal)
+    t.run(*how)
+    if not os.fork():
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        for name in ("group", "cap"):
+            with open(t.path("pr", name, "a"), "r+b") as out:
+                out.write(b"MINE")
+            os.utime(t.path("pr", name, "a"), ns=(0, 10**18))
+        os._exit(0)
+    t.equal(os.wait()[1], 0, "the owner wrote, and set the time back")
+    t.figures(t.json("--undo", journal, exit=1), restored=0, errors=2)
+    for name in ("group", "cap"):
+        t.one_inode("pr/%s/a" % name, "pr/%s/b" % name)
+        t.equal(os.stat(t.path("pr", name, "b")).st_mode & 0o7000, 0, "no privilege for the owner's bytes")
+        t.equal(os.listxattr(t.path("pr", name, "b")), [], "no capability either")
 
 
 def read_only(t):
