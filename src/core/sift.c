@@ -15,6 +15,7 @@
 
 #include "../base/fail.h"
 #include "../base/pool.h"
+#include "../base/sort.h"
 #include "../sys/cached.h"
 #include "../sys/xattr.h"
 #include "order.h"
@@ -470,6 +471,22 @@ static void sort_few(struct item *items, size_t count)
 	}
 }
 
+static int order_items_by_digest(const void *a, const void *b, void *ctx)
+{
+	(void)ctx;
+	return item_before(a, b) ? -1 : item_before(b, a);
+}
+
+/* As sort_few, for any number: they are in order mostly, and where not they may be very many. */
+static void sort_rest(struct item *items, size_t count)
+{
+	size_t at = 1;
+	while (at < count && !item_before(&items[at], &items[at - 1]))
+		at++;
+	if (at < count)
+		sort(items, count, sizeof(*items), order_items_by_digest, NULL);
+}
+
 enum { PILES = 256 };
 
 /* Of one item at least. */
@@ -517,8 +534,8 @@ static void sort_items(struct item *items, size_t count, unsigned shift)
 		size_t n = begins[pile + 1] - begins[pile];
 		if (n > 1 && shift)
 			sort_items(items + begins[pile], n, shift - 8);
-		else if (n > 1) /* the low halves agree, and so, but for a miracle, do the high ones */
-			sort_few(items + begins[pile], n);
+		else if (n > 1) /* the low halves agree, and so do the high ones but for the domain, which is in them (mark_bucket) */
+			sort_rest(items + begins[pile], n);
 	}
 }
 
