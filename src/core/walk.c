@@ -35,6 +35,7 @@ enum {
 	TELL_MS = 100,      /* how often it is told how far the walk is */
 	TICK_MS = 10,       /* how often it is looked at whether they wait */
 	WAITS = 4,          /* they do when they slept more than once for so many entries found */
+	PATH_STRIDE = 4096, /* bytes of a path between two frames that keep theirs */
 	FD_WALKER = 4,      /* descriptors a walker may need at once, besides those of frames */
 	BATCH_FOUND = 256,
 	BATCH_TEXT = 16 * 1024,
@@ -75,7 +76,7 @@ struct frame {
 	unsigned pending; /* atomic: the reader, and entries on the stack: who still wants fd */
 	int fd;           /* -1: closed to save descriptors, or a root that was not opened yet */
 	bool holds_files; /* that may be read soon */
-	char *path;       /* relative to the root, with a slash at the end; only when the rules ask for paths */
+	char *path;       /* relative to the root, with a slash at the end: of the start of a later phase, and of some, see frame_path */
 	char name[];      /* "" at the start of a phase */
 };
 
@@ -168,9 +169,10 @@ static void frame_relative(const struct frame *frame, const char *name, struct t
 {
 	VEC(const char *) names = { 0 };
 	int r = name ? vec_push(&names, name) : 0;
-	for (; !r && frame->parent; frame = frame->parent)
+	for (; !r && frame->parent && !frame->path; frame = frame->parent)
 		r = vec_push(&names, frame->name);
-	if (frame->path) /* the start of a later phase: its path says where */
+	text->failed |= r != 0;
+	if (frame->path)
 		text_puts(text, frame->path);
 	for (size_t i = names.count; i-- > 0;) {
 		text_puts(text, names.at[i]);
@@ -178,6 +180,21 @@ static void frame_relative(const struct frame *frame, const char *name, struct t
 			text_puts(text, "/");
 	}
 	vec_free(&names);
+}
+
+/*
+ * The same of the frame itself, with a slash at the end, by its reader. If each kept its path, those of a hundred thousand directories
+ * one in the other would take gigabytes; if none did, each would be put together from as many names. -ENOMEM.
+ */
+static int frame_path(struct frame *frame, struct text *ret)
+{
+	const struct frame *from = frame;
+	while (from->parent && !from->path)
+		from = from->parent;
+	frame_relative(frame, "", ret);
+	if (!ret->failed && !frame->path && ret->count >= (from->path ? strlen(from->path) : 0) + PATH_STRIDE)
+		frame->path = strdup(ret->at); /* without it there is only more to do */
+	return ret->failed ? -ENOMEM : 0;
 }
 
 static void frame_text(const struct phase *phase, const struct frame *frame, const char *name, struct text *text)
@@ -241,7 +258,7 @@ static void frame_close_early(struct phase *phase, struct frame *frame)
 	__atomic_sub_fetch(&phase->open, 1, __ATOMIC_RELAXED);
 }
 
-static struct frame *frame_new(struct frame *parent, const char *name, bool wants_path)
+static struct frame *frame_new(struct frame *parent, const char *name)
 {
 	size_t length = strlen(name);
 	struct frame *frame = calloc(1, sizeof(*frame) + length + 1);
@@ -255,17 +272,6 @@ static struct frame *frame_new(struct frame *parent, const char *name, bool want
 		frame->depth = parent->depth + 1;
 		frame->root = parent->root;
 		__atomic_add_fetch(&parent->refs, 1, __ATOMIC_RELAXED);
-	}
-	if (parent && wants_path) {
-		size_t before = parent->path ? strlen(parent->path) : 0;
-		frame->path = malloc(before + length + 2);
-		if (!frame->path) {
-			frame_unref(frame);
-			return NULL;
-		}
-		memcpy(frame->path, parent->path ? parent->path : "", before);
-		memcpy(frame->path + before, name, length);
-		memcpy(frame->path + before + length, "/", 2);
 	}
 	return frame;
 }
@@ -389,7 +395,7 @@ struct reading {
 	struct walker *walker;
 	struct frame *frame;
 	struct entry *first, *last; /* subdirectories found, pushed together at the end */
-	char *path;                 /* scratch: frame->path with the entry's name behind it */
+	char *path;                 /* scratch: the frame's with the entry's name behind it; NULL: the rules ask for none */
 	size_t path_base;
 	bool file_roots;            /* some file roots exist */
 };
@@ -555,6 +561,20 @@ static struct dir begin_dir(struct walker *walker, const struct frame *frame)
 	return dir;
 }
 
+static int begin_path(struct reading *reading)
+{
+	struct text text = { 0 };
+	int r = frame_path(reading->frame, &text);
+	if (!r)
+		reading->path = malloc(text.count + DIR_NAME_MAX + 1);
+	if (reading->path) {
+		memcpy(reading->path, text.at, text.count);
+		reading->path_base = text.count;
+	}
+	text_free(&text);
+	return reading->path ? 0 : -ENOMEM;
+}
+
 static void attend(struct walker *owner);
 
 static void read_frame(struct walker *walker, struct frame *frame)
@@ -563,14 +583,9 @@ static void read_frame(struct walker *walker, struct frame *frame)
 	if (phase->walk->options->exclude_caches && is_cache(frame->fd))
 		return;
 	struct reading reading = { .walker = walker, .frame = frame, .file_roots = phase->walk->roots->files.count > 0 };
-	if (rule_needs_path(phase->walk->rule)) {
-		reading.path_base = frame->path ? strlen(frame->path) : 0;
-		reading.path = malloc(reading.path_base + DIR_NAME_MAX + 1);
-		if (!reading.path) {
-			end(phase, -ENOMEM);
-			return;
-		}
-		memcpy(reading.path, frame->path ? frame->path : "", reading.path_base);
+	if (rule_needs_path(phase->walk->rule) && begin_path(&reading)) {
+		end(phase, -ENOMEM);
+		return;
 	}
 	struct dir dir = begin_dir(walker, frame);
 	struct dir_entry entry;
@@ -657,7 +672,7 @@ static struct frame *open_entry(struct walker *walker, struct entry *entry)
 	if (r || !enter(phase, entry, &stamp))
 		return NULL;
 
-	frame = frame_new(parent, entry->name, rule_needs_path(phase->walk->rule));
+	frame = frame_new(parent, entry->name);
 	if (!frame) {
 		end(phase, -ENOMEM);
 		return NULL;
@@ -1119,7 +1134,7 @@ static int phase_walk(struct journey *journey, const struct mount_facts *facts, 
 static int start_add(struct journey *journey, struct entry **starts, int fd, const struct stamp *stamp, uint32_t domain,
 		     struct dir_id parent, uint32_t root, const char *name, const char *path, uint32_t depth)
 {
-	struct frame *frame = frame_new(NULL, "", false);
+	struct frame *frame = frame_new(NULL, "");
 	struct entry *entry = malloc(sizeof(*entry) + 1);
 	char *path_copy = path ? strdup(path) : NULL;
 	if (!frame || !entry || (path && !path_copy)) {
