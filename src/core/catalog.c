@@ -36,6 +36,7 @@ void catalog_free(struct catalog *catalog)
 	seq_free(&catalog->inodes);
 	arena_free(&catalog->names);
 	free(catalog->meta_table);
+	free(catalog->jumps);
 	seen_free(&catalog->linked);
 	catalog_init(catalog);
 }
@@ -383,6 +384,41 @@ static void place_trees(struct catalog *catalog, const uint32_t *from, const uin
 	}
 }
 
+enum { DEEP = 64 /* as far as it may be to go up step by step */ };
+
+static uint32_t jump_of(const struct catalog *catalog, uint32_t parent, const uint32_t *depths)
+{
+	uint32_t jump = catalog->jumps[parent], far = catalog->jumps[jump];
+	return depths[parent] - depths[jump] == depths[jump] - depths[far] ? far : parent;
+}
+
+/*
+ * Where directories lie one in the other by the ten thousand, each name compared with one far below it would take as many steps. A jump
+ * goes up as far as the two before it together if these are equally far, else one step: so any way up takes few (Myers, An applicative
+ * random-access stack, 1983). `depths` is scratch, one of each.
+ */
+static int find_jumps(struct catalog *catalog, uint32_t *depths)
+{
+	uint32_t count = (uint32_t)catalog->dirs.count, deepest = 0;
+	free(catalog->jumps);
+	catalog->jumps = NULL;
+	for (uint32_t id = 0; id < count; id++) {
+		uint32_t parent = catalog_dir(catalog, (struct dir_id){ id })->parent;
+		depths[id] = parent == ID_NONE ? 0 : depths[parent] + 1;
+		deepest = depths[id] > deepest ? depths[id] : deepest;
+	}
+	if (deepest < DEEP)
+		return 0;
+	catalog->jumps = malloc(count * sizeof(*catalog->jumps));
+	if (!catalog->jumps)
+		return -ENOMEM;
+	for (uint32_t id = 0; id < count; id++) {
+		uint32_t parent = catalog_dir(catalog, (struct dir_id){ id })->parent;
+		catalog->jumps[id] = parent == ID_NONE ? id : jump_of(catalog, parent, depths);
+	}
+	return 0;
+}
+
 int catalog_rank_dirs(struct catalog *catalog)
 {
 	uint32_t count = (uint32_t)catalog->dirs.count;
@@ -399,7 +435,7 @@ int catalog_rank_dirs(struct catalog *catalog)
 		dir->last += dir->rank - 1;
 	}
 	catalog->ranked = count;
-	return 0;
+	return find_jumps(catalog, begins);
 }
 
 static bool lies_below(const struct catalog_dir *dir, const struct catalog_dir *above)
@@ -410,11 +446,13 @@ static bool lies_below(const struct catalog_dir *dir, const struct catalog_dir *
 /* The directory right in `above` through which `below` is reached. */
 static uint32_t child_toward(const struct catalog *catalog, uint32_t above, uint32_t below)
 {
+	const struct catalog_dir *dir = catalog_dir(catalog, (struct dir_id){ above });
 	for (;;) {
 		uint32_t parent = catalog_dir(catalog, (struct dir_id){ below })->parent;
+		uint32_t jump = catalog->jumps ? catalog->jumps[below] : parent;
 		if (parent == above)
 			return below;
-		below = parent;
+		below = lies_below(catalog_dir(catalog, (struct dir_id){ jump }), dir) ? jump : parent;
 	}
 }
 

@@ -89,6 +89,7 @@ struct catalog {
 	size_t meta_room;
 	struct seen linked;     /* inodes with several links by domain and number, as long as names are added */
 	size_t ranked;          /* so many directories have a rank: all, or path order is not to be asked for */
+	uint32_t *jumps;        /* of each of them: one above it, mostly far above; NULL where no tree is deep */
 };
 
 void catalog_init(struct catalog *catalog);
