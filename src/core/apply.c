@@ -18,6 +18,7 @@
 #include "../base/fail.h"
 #include "../base/pool.h"
 #include "../sys/extent.h"
+#include "../sys/project.h"
 #include "account.h"
 #include "confirm.h"
 #include "dirtime.h"
@@ -32,6 +33,7 @@ enum {
 	LINE_MOST = 64,    /* exchanges in their grace, a worker; more only fill directories with temporary names */
 	FD_EACH = 4,       /* descriptors an exchange may hold: target, keeper, directory, and one to spare */
 	SYNC_WHOLE = 32,   /* files that may keep on a file system from which on syncing it whole is cheaper than one by one */
+	CROSSED_ROUNDS = 64,   /* of keepers tried for files that no link of the one before can stand beside */
 	TELL_MS = 100,
 };
 
@@ -56,6 +58,13 @@ struct apply {
 	uint64_t files_done, bytes_done; /* atomic */
 };
 
+/* A file beside which the kernel made no link of the keeper. */
+struct crossed {
+	struct inode_id inode;
+	uint32_t project; /* its own */
+	uint32_t order;   /* in which they came */
+};
+
 struct worker {
 	struct apply *apply;
 	struct dlk_plan *plan;
@@ -63,7 +72,7 @@ struct worker {
 	struct confirm confirm;
 	struct replacer replacer;
 	uid_t euid;
-	VEC(struct inode_id) crossed; /* of the set in hand: the kernel made no link of the keeper beside them */
+	VEC(struct crossed) crossed; /* of the set in hand */
 	uint32_t unit_files; /* of the unit in hand */
 	uint64_t unit_bytes; /* the same, not yet in apply->bytes_done */
 	uint64_t told_read;  /* of confirm.bytes_read */
@@ -497,12 +506,13 @@ static void next_keeper(struct worker *worker, struct candidate **keeper, struct
 }
 
 /* Directories of two projects (quotas): no link of this keeper can be made beside the target. It waits for another. */
-static void set_aside(struct worker *worker, struct inode_id id)
+static void set_aside(struct worker *worker, struct inode_id id, const struct candidate *target)
 {
 	struct catalog *catalog = &worker->plan->catalog;
+	struct crossed crossed = { id, project_of(target->fd), (uint32_t)worker->crossed.count };
 	struct path_id path = { catalog_inode(catalog, id)->first_path };
 	note_crossing(worker, path, catalog_meta(catalog, catalog_inode(catalog, id))->domain);
-	int r = vec_push(&worker->crossed, id);
+	int r = vec_push(&worker->crossed, crossed);
 	if (r)
 		stop_all(worker->apply, r);
 }
@@ -539,7 +549,7 @@ static void link_wave(struct worker *worker, struct candidate **keeper, const st
 		else if (r == -EXDEV && worker->plan->exact)
 			leave_inode(worker, inodes[i], DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
 		else if (r == -EXDEV)
-			set_aside(worker, inodes[i]);
+			set_aside(worker, inodes[i], targets[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		candidate_unref(targets[i]);
@@ -654,22 +664,56 @@ static void link_set(struct worker *worker, const struct inode_id *inodes, size_
 	while (at < count && !worker->plan->exact && going_on(worker->apply));
 }
 
-/* Those set aside are linked among themselves, until each is linked or found to be alone. */
+static int order_crossed(const void *a, const void *b)
+{
+	const struct crossed *x = a, *y = b;
+	if (x->project != y->project)
+		return x->project < y->project ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Files of one project, linked among themselves. */
+static void link_project(struct worker *worker, const struct crossed *crossed, size_t count)
+{
+	own_free struct inode_id *inodes = malloc(count * sizeof(*inodes));
+	size_t before = worker->crossed.count;
+	if (!inodes) {
+		stop_all(worker->apply, -ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		inodes[i] = crossed[i].inode;
+	if (count > 1)
+		link_set(worker, inodes, count);
+	if (first_planned(worker->plan, catalog_inode(&worker->plan->catalog, inodes[0])->first_path) == ID_NONE)
+		return; /* could not be opened, and was told */
+	if (worker->crossed.count - before == count - 1)
+		leave_inode(worker, inodes[0], DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
+	else
+		stay(worker, inodes[0], DLK_REASON_CROSS_DEVICE);
+}
+
+/*
+ * Those set aside are linked project by project: one keeper after the other for all of them would take time that grows with the square of
+ * their number, and anybody may give each directory of their own a project of its own. Where projects are not the reason, or a file's is
+ * not its directory's, some are set aside once more.
+ */
 static void link_crossed(struct worker *worker)
 {
-	while (worker->crossed.count && going_on(worker->apply)) {
-		own_free struct inode_id *inodes = worker->crossed.at;
+	for (unsigned round = 0; round < CROSSED_ROUNDS && worker->crossed.count && going_on(worker->apply); round++) {
+		own_free struct crossed *crossed = worker->crossed.at;
 		size_t count = worker->crossed.count;
 		worker->crossed.at = NULL;
 		worker->crossed.count = worker->crossed.room = 0;
-		link_set(worker, inodes, count);
-		if (first_planned(worker->plan, catalog_inode(&worker->plan->catalog, inodes[0])->first_path) == ID_NONE)
-			continue; /* could not be opened, and was told */
-		if (worker->crossed.count == count - 1)
-			leave_inode(worker, inodes[0], DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
-		else
-			stay(worker, inodes[0], DLK_REASON_CROSS_DEVICE);
+		qsort(crossed, count, sizeof(*crossed), order_crossed);
+		for (size_t from = 0, to; from < count && going_on(worker->apply); from = to) {
+			for (to = from + 1; to < count && crossed[to].project == crossed[from].project;)
+				to++;
+			link_project(worker, crossed + from, to - from);
+		}
 	}
+	for (size_t i = 0; i < worker->crossed.count && going_on(worker->apply); i++)
+		leave_inode(worker, worker->crossed.at[i].inode, DLK_STAGE_LINK, DLK_REASON_CROSS_DEVICE, 0);
 	worker->crossed.count = 0;
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Directories of two projects: the kernel makes no link between them; one line says so, and all else is done."""
-from harness import Skipped
+"""Directories of several projects: the kernel makes no link between them; one line says so, and all else is done."""
+from harness import PROGRAM, Skipped
 import image
 
 
@@ -38,10 +38,28 @@ def one(t, where):
     t.figures(t.json(where + "/tree/p8"), links_made=0, skipped_refused=0)
 
 
+def many(t, where):
+    """Anybody may give each directory a project of its own: links are tried in proportion all the same."""
+    projects = 100
+    for number in range(projects):
+        top = "%s/many/%03d" % (where, number)
+        t.write(top + "/first", b"")
+        t.sh("chattr", "+P", "-p", str(1000 + number // 2), t.path(top))  # two directories each
+        t.write(top + "/f", b"alike")
+    t.sh("env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-f", "-qq", "-e", "trace=linkat", "-o", t.path("calls"),
+         PROGRAM, t.path(where, "many"))
+    t.one_inode(where + "/many/042/f", where + "/many/043/f")
+    t.all_apart(where + "/many/042/f", where + "/many/044/f")
+    with open(t.path("calls"), encoding="utf-8") as calls:
+        tried = sum("linkat(" in line for line in calls)
+    t.check(tried < 3 * projects, "%d links tried for %d files" % (tried, projects))
+
+
 def test(t):
-    t.need_tool("chattr", "lsattr")
+    t.need_tool("chattr", "lsattr", "strace")
     image.make(t, "xfs", 300, "xfs")  # which has project ids without any quota
     one(t, "xfs")
+    many(t, "xfs")
     try:
         image.make(t, "ext4", 64, "ext4", ["-O", "project,quota"], "prjquota")
     except Skipped as reason:
