@@ -21,6 +21,11 @@ void catalog_init(struct catalog *catalog)
 	seq_init(&catalog->inodes, sizeof(struct catalog_inode));
 }
 
+void catalog_set_seed(struct catalog *catalog, uint64_t seed)
+{
+	catalog->seed = catalog->linked.seed = seed;
+}
+
 void catalog_free(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->roots.count; i++) {
@@ -122,9 +127,9 @@ static uint32_t *table_new(size_t room)
 	return table;
 }
 
-static uint64_t meta_hash(const struct catalog_meta *m)
+static uint64_t meta_hash(const struct catalog_meta *m, uint64_t seed)
 {
-	uint64_t owner = mix64((uint64_t)m->uid << 32 | m->gid);
+	uint64_t owner = mix64(((uint64_t)m->uid << 32 | m->gid) ^ seed);
 	return mix64(owner ^ ((uint64_t)m->domain << 32 | (uint32_t)m->mode << 3 | (uint32_t)m->seal << 1 | m->immutable));
 }
 
@@ -137,7 +142,7 @@ static bool meta_equal(const struct catalog_meta *a, const struct catalog_meta *
 static size_t meta_slot(const struct catalog *catalog, const struct catalog_meta *meta)
 {
 	size_t mask = catalog->meta_room - 1;
-	size_t slot = meta_hash(meta) & mask;
+	size_t slot = meta_hash(meta, catalog->seed) & mask;
 	while (catalog->meta_table[slot] != ID_NONE &&
 	       !meta_equal(&catalog->metas.at[catalog->meta_table[slot]], meta))
 		slot = (slot + 1) & mask;

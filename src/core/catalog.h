@@ -87,12 +87,15 @@ struct catalog {
 	struct arena names;
 	uint32_t *meta_table;   /* open addressing, metas by value */
 	size_t meta_room;
+	uint64_t seed;
 	struct seen linked;     /* inodes with several links by domain and number, as long as names are added */
 	size_t ranked;          /* so many directories have a rank: all, or path order is not to be asked for */
 	uint32_t *jumps;        /* of each of them: one above it, mostly far above; NULL where no tree is deep */
 };
 
 void catalog_init(struct catalog *catalog);
+/* Before anything is added: a random number of the run, for tables by what others choose. */
+void catalog_set_seed(struct catalog *catalog, uint64_t seed);
 void catalog_free(struct catalog *catalog);
 
 /* Each copies what it is given. -ENOMEM; -EOVERFLOW beyond 4 billion names or 4 GiB of them. */

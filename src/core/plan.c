@@ -83,6 +83,7 @@ int plan_new(const struct dlk_options *options, struct dlk_plan **ret)
 	plan->started = sys->wall();
 	plan->begun = sys->now();
 	int r = sys_random(&plan->seed, sizeof(plan->seed));
+	catalog_set_seed(&plan->catalog, plan->seed);
 	if (!r)
 		r = digest_key_make(&plan->key);
 	if (!r)

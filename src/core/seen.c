@@ -14,6 +14,7 @@ struct seen_slot {
 struct seen_table {
 	struct seen_table *older; /* outgrown, but perhaps still read */
 	size_t room, count;       /* room: a power of two */
+	uint64_t seed;
 	struct seen_slot *slots;  /* behind it, aligned to cache lines */
 	uint64_t *marks;          /* behind them, one bit for each of MARKS keys that might be there; set before an entry is published */
 };
@@ -32,10 +33,10 @@ _Static_assert(sizeof(struct seen_slot) << NEAR_BITS == LINE, "neighbours stand 
  * Where the search for it begins. Files of one directory were mostly made together and have numbers side by side; so four neighbours
  * stand in one cache line.
  */
-static uint64_t hash_of(uint32_t domain, uint64_t ino)
+static uint64_t hash_of(const struct seen_table *table, uint32_t domain, uint64_t ino)
 {
 	uint64_t near = ino & ((1 << NEAR_BITS) - 1);
-	return mix64(ino >> NEAR_BITS ^ (uint64_t)domain << 48) << NEAR_BITS | near;
+	return mix64(ino >> NEAR_BITS ^ (uint64_t)domain << 48 ^ table->seed) << NEAR_BITS | near;
 }
 
 /*
@@ -44,7 +45,7 @@ static uint64_t hash_of(uint32_t domain, uint64_t ino)
  */
 static size_t mark_of(const struct seen_table *table, uint32_t domain, uint64_t ino)
 {
-	uint64_t region = mix64(ino >> REGION_BITS ^ (uint64_t)domain << 48);
+	uint64_t region = mix64(ino >> REGION_BITS ^ (uint64_t)domain << 48 ^ table->seed);
 	return (region << REGION_BITS | (ino & ((1 << REGION_BITS) - 1))) & (table->room * MARKS - 1);
 }
 
@@ -66,7 +67,7 @@ static void set_mark(struct seen_table *table, uint32_t domain, uint64_t ino)
 static uint64_t table_find(const struct seen_table *table, uint32_t domain, uint64_t ino, size_t *ret_slot)
 {
 	size_t mask = table->room - 1;
-	for (size_t slot = hash_of(domain, ino) & mask;; slot = (slot + 1) & mask) {
+	for (size_t slot = hash_of(table, domain, ino) & mask;; slot = (slot + 1) & mask) {
 		uint64_t entry = __atomic_load_n(&table->slots[slot].entry, __ATOMIC_ACQUIRE);
 		*ret_slot = slot;
 		if (!entry || (table->slots[slot].ino == ino && entry >> 32 == domain))
@@ -97,7 +98,7 @@ static void *zeros(size_t size)
 	return (void *)at;
 }
 
-static struct seen_table *grown(struct seen_table *old)
+static struct seen_table *grown(struct seen_table *old, uint64_t seed)
 {
 	size_t room = old ? old->room * 2 : 1024;
 	struct seen_table *table = zeros(sizeof(*table) + LINE + room * sizeof(*table->slots) + room * MARKS / 8);
@@ -107,6 +108,7 @@ static struct seen_table *grown(struct seen_table *old)
 	table->marks = (uint64_t *)(table->slots + room);
 	table->older = old;
 	table->room = room;
+	table->seed = seed;
 	for (size_t i = 0; old && i < old->room; i++)
 		if (old->slots[i].entry)
 			table_put(table, old->slots[i].ino, old->slots[i].entry);
@@ -117,7 +119,7 @@ int seen_add(struct seen *seen, uint32_t domain, uint64_t ino, uint32_t inode)
 {
 	struct seen_table *table = seen->table;
 	if (!table || table->count * 2 >= table->room) {
-		table = grown(table);
+		table = grown(table, seen->seed);
 		if (!table)
 			return -ENOMEM;
 		__atomic_store_n(&seen->table, table, __ATOMIC_RELEASE);
@@ -132,7 +134,7 @@ void seen_prefetch(const struct seen *seen, uint32_t domain, uint64_t ino)
 	if (!table)
 		return;
 	__builtin_prefetch(&table->marks[mark_of(table, domain, ino) >> WORD_BITS]);
-	__builtin_prefetch(&table->slots[hash_of(domain, ino) & (table->room - 1)]);
+	__builtin_prefetch(&table->slots[hash_of(table, domain, ino) & (table->room - 1)]);
 }
 
 bool seen_find(const struct seen *seen, uint32_t domain, uint64_t ino, uint32_t *ret_inode)

@@ -14,9 +14,13 @@
 
 struct seen_table;
 
-/* Zeroed is valid. */
+/*
+ * Zeroed is valid. `seed`, set before anything is added: a random number of the run. Numbers of inodes are given out one after the other,
+ * and who makes and removes files keeps those that suit: without it, very many that want one place.
+ */
 struct seen {
 	struct seen_table *table; /* atomic */
+	uint64_t seed;
 };
 
 /* Adds what was not added yet (by the owner). `inode` is below UINT32_MAX. -ENOMEM. */

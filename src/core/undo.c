@@ -224,14 +224,14 @@ static const struct remade *next_remade(const struct undo *undo, const struct re
 /* The first of those that may have been made of it, the latest first. */
 static const struct remade *last_remade(const struct undo *undo, uint64_t inode)
 {
-	uint32_t head = undo->heads ? undo->heads[mix64(inode) & undo->mask] : 0;
+	uint32_t head = undo->heads ? undo->heads[mix64(inode ^ undo->plan->seed) & undo->mask] : 0;
 	return head ? &undo->remade.at[head - 1] : NULL;
 }
 
 static void hang_up(struct undo *undo, size_t index)
 {
 	struct remade *remade = &undo->remade.at[index];
-	uint32_t *head = &undo->heads[mix64(remade->old) & undo->mask];
+	uint32_t *head = &undo->heads[mix64(remade->old ^ undo->plan->seed) & undo->mask];
 	remade->next = *head;
 	*head = (uint32_t)index + 1;
 }

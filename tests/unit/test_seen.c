@@ -65,6 +65,38 @@ START_TEST(exactly_what_was_added_is_seen)
 }
 END_TEST
 
+/* Seconds of this thread to add numbers that all want one place in a table of seed 0, in one of that seed or another. */
+static double time_of_chosen(uint64_t seed)
+{
+	enum { CHOSEN = 8000, PLACES = 1 << 12 /* of four, in the table that so many are in at last */ };
+	struct seen seen = { .seed = seed };
+	static uint64_t inos[CHOSEN];
+	uint64_t number = 0;
+	for (uint32_t i = 0; i < CHOSEN; i++) {
+		while (mix64(++number) % PLACES)
+			;
+		inos[i] = number << 2;
+	}
+	double begun = draw_seconds();
+	for (uint32_t i = 0; i < CHOSEN; i++)
+		must(!seen_add(&seen, 0, inos[i], i));
+	double time = draw_seconds() - begun;
+	seen_free(&seen);
+	return time;
+}
+
+/* Whoever keeps the inodes that suit does not know the seed. */
+START_TEST(numbers_cannot_be_chosen_to_meet)
+{
+	double chosen = time_of_chosen(0), scattered = 1;
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		double time = time_of_chosen(mix64(seed));
+		scattered = time < scattered ? time : scattered;
+	}
+	ck_assert_double_gt(chosen, 10 * scattered); /* they are well chosen */
+}
+END_TEST
+
 /* ---- threads ---- */
 
 enum { READERS = 4, ADDED = 60000 };
@@ -145,6 +177,7 @@ int main(void)
 		nothing_is_seen_at_first,
 		whatever_the_numbers_are,
 		exactly_what_was_added_is_seen,
+		numbers_cannot_be_chosen_to_meet,
 		many_ask_while_one_adds,
 	};
 	return unit_run("seen", tests, countof(tests));
