@@ -34,6 +34,12 @@
 #include "replace.h"
 #include "temp.h"
 
+/*
+ * How often the file that a leftover is may be compared in one run: a run has so many names of a file in line (core/apply.c, LINE_MOST)
+ * and leaves no more. Somebody may have planted some ten thousand links of one large file, and all would be read again for each.
+ */
+enum { COMPARED_MOST = 64 };
+
 /* The name that leftovers of a directory tell of, by its hash. */
 struct wanted {
 	uint64_t hash; /* as struct temp has it */
@@ -58,6 +64,8 @@ struct recovery {
 	struct walk_temp *temps; /* directory by directory */
 	size_t count;
 	struct names names;
+	struct seen compared; /* index in: */
+	VEC(unsigned char) times;
 };
 
 /* One leftover being looked into. */
@@ -244,6 +252,22 @@ static int read_whole(const struct candidate *t, const struct candidate *d)
 	return error == -ENODATA ? -ESTALE : error;
 }
 
+/* -EAGAIN: T was compared so often that the next run may go on. */
+static int count_comparison(const struct leftover *l)
+{
+	struct recovery *recovery = l->recovery;
+	uint32_t domain = catalog_dir(l->catalog, l->dir)->domain, index;
+	if (!seen_find(&recovery->compared, domain, l->t.ino, &index)) {
+		index = (uint32_t)recovery->times.count;
+		if (vec_push(&recovery->times, 0) || seen_add(&recovery->compared, domain, l->t.ino, index))
+			return -ENOMEM;
+	}
+	if (recovery->times.at[index] == COMPARED_MOST)
+		return -EAGAIN;
+	recovery->times.at[index]++;
+	return 0;
+}
+
 /*
  * T has the bytes and the metadata D has: unlinks it, once D's data is on disk. Metadata here is owner, mode, seal and attributes, as
  * the default policy asks; a run with a looser policy leaves leftovers that are kept.
@@ -258,6 +282,8 @@ static int drop_equal(struct leftover *l)
 	if (!r && (t->stamp.uid != d->stamp.uid || t->stamp.gid != d->stamp.gid || t->stamp.mode != d->stamp.mode ||
 		   t->stamp.seal != d->stamp.seal))
 		r = -EILSEQ;
+	if (!r)
+		r = count_comparison(l);
 	if (!r)
 		r = confirm_compare(l->confirm, (struct candidate *[]){ d, t }, 2);
 	if (!r)
@@ -464,6 +490,7 @@ int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *t
 		.journal = journal,
 		.count = walk->temps.count,
 		.names = { .dir = ID_NONE },
+		.compared = { .seed = walk->catalog->seed },
 	};
 	own_free struct walk_temp *temps = calloc(recovery.count + 1, sizeof(*temps));
 	int r = 0;
@@ -478,6 +505,8 @@ int recover_run(const struct walk *walk, struct confirm *confirm, struct tell *t
 	for (size_t i = 0; i < recovery.count && !r; i++)
 		r = tell_stopped(tell) ? -ECANCELED : recover_one(&recovery, i);
 	names_free(&recovery.names);
+	seen_free(&recovery.compared);
+	vec_free(&recovery.times);
 	reach_free(&recovery.reach);
 	return r;
 }

@@ -3,7 +3,8 @@
  * recover.h - finishes or undoes what a dead run left
  *
  * A leftover is a temporary name (temp.h) found by the walk, under the lock, so that no live run can own it. What it says of itself is
- * proven before anything is done, under lease, grace and probe; what cannot be proven safe is kept and told.
+ * proven before anything is done, under lease, grace and probe; what cannot be proven safe is kept and told. Of more links of one file
+ * than a dead run leaves, some are left to the next run.
  */
 #ifndef CORE_RECOVER_H
 #define CORE_RECOVER_H

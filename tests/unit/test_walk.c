@@ -1119,6 +1119,36 @@ START_TEST(leftovers_of_a_directory_are_sought_in_one_reading)
 }
 END_TEST
 
+/* Nor can they have a large file of theirs read as often as it has links: the rest is left to further runs. */
+START_TEST(links_of_one_file_are_compared_so_often_only)
+{
+	enum { PLANTED = 200, SIZE = 4096, OFTEN = 64 /* as core/recover.c has it */ };
+	static const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	static char bytes[SIZE];
+	struct confirm confirm;
+	struct stamp now;
+	scratch_write("d", bytes, SIZE, false);
+	scratch_write("x", bytes, SIZE, false);
+	must(!utimensat(top, "x", old, 0));
+	must(!stamp_at(top, "x", &now));
+	for (uint64_t n = 0; n < PLANTED; n++) {
+		char temp[TEMP_ROOM];
+		temp_write(&(struct temp){ .serial = n, .target = temp_hash_number(stamp_fingerprint(&now)), .name = temp_hash_name("d") },
+			   temp);
+		must(!linkat(top, "x", top, temp, 0));
+	}
+	ck_assert_int_eq(pipeline_find(&pipeline), 0);
+	ck_assert_int_eq(confirm_init(&confirm, &pipeline.options), 0);
+	lease_signal_begin();
+	ck_assert_int_eq(recover_run(&pipeline.walk, &confirm, &pipeline.tell, NULL), 0);
+	lease_signal_end();
+	ck_assert_uint_eq(confirm.bytes_read, 2 * SIZE * OFTEN);
+	confirm_free(&confirm);
+	ck_assert_uint_eq(pipeline.tally.recovered, OFTEN);
+	ck_assert_uint_eq(pipeline.tally.skipped_in_use, PLANTED - OFTEN);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -1149,6 +1179,7 @@ int main(void)
 		names_beyond_255_bytes_are_taken,
 		recovery_takes_names_beyond_255_bytes,
 		leftovers_of_a_directory_are_sought_in_one_reading,
+		links_of_one_file_are_compared_so_often_only,
 	};
 	return unit_run_in("walk", tests, countof(tests), set_up, tear_down);
 }
