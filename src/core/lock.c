@@ -22,7 +22,7 @@
 #include "../sys/mount.h"
 #include "../sys/mountinfo.h"
 
-enum { ALONE_MOST = 64, DEPTH_MOST = 4096, WAIT_MS = 100 };
+enum { ALONE_MOST = 64, DEPTH_MOST = 32 * 1024, WAIT_MS = 100 };
 
 struct held {
 	struct stamp stamp;
@@ -90,7 +90,10 @@ static int open_dir(int dirfd, const char *path, int *ret_fd, struct stamp *ret_
 	return r;
 }
 
-/* Every directory above `from`, up to where ".." leads to itself. What may not be opened is passed through without a lock. */
+/*
+ * Every directory above `from`, up to where ".." leads to itself. What may not be opened is passed through without a lock. A path need not
+ * be short because a call takes only so much of it: -ENAMETOOLONG where there is no end, as somebody moves what is above.
+ */
 static int add_above(struct lock *lock, int from)
 {
 	struct stamp stamp, last;
@@ -98,7 +101,9 @@ static int add_above(struct lock *lock, int from)
 	if (at < 0) /* not even `from` may be searched: nothing can be done in it */
 		return out_of_reach(at) ? 0 : at;
 	int r = stamp_fd(at, &last);
-	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
+	for (int depth = 0; !r; depth++) {
+		if (depth == DEPTH_MOST)
+			return -ENAMETOOLONG;
 		int up = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0), fd;
 		if (up < 0) /* not searchable: nobody could come down this way either, for this user */
 			return out_of_reach(up) ? 0 : up;
@@ -218,7 +223,9 @@ static int add_mount(struct lock *lock, const struct catalog *catalog, uint32_t 
 			return 0;
 	own_fd int at = -1;
 	int r = roots_open(catalog, root, stamp, false, &at);
-	for (int depth = 0; !r && depth < DEPTH_MOST; depth++) {
+	for (int depth = 0; !r; depth++) {
+		if (depth == DEPTH_MOST)
+			return -ENAMETOOLONG;
 		own_fd int above = sys->openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 		r = above < 0 ? above : stamp_fd(above, &up);
 		if (r || up.mount != top.mount || stamp_same_file(&up, &top))

@@ -5,6 +5,7 @@ The first run is a real one, stopped in the middle of its work, between an excha
 slow.c): its temporary names lie about, and look like leftovers to whoever does not heed the lock. This is row 12 of the
 counterexamples.
 """
+import fcntl
 import os
 import shutil
 import signal
@@ -118,6 +119,23 @@ def dies(t):
     t.one_inode("outer/inner/1", "outer/inner/2", "outer/inner/deep/3", "outer/4")
 
 
+def deep(t):
+    """What is above is locked however far up it is: here further than one path can say."""
+    os.mkdir(t.path("deep"))
+    here = os.open(t.path("deep"), os.O_RDONLY)
+    held = os.dup(here)
+    for _ in range(4200):
+        here = t.descend(here, "d")
+    for name in "ab":
+        t.put(here, name, b"alike")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = subprocess.run([PROGRAM, "."], capture_output=True, text=True, check=False, preexec_fn=lambda: os.fchdir(here))
+    t.equal((done.returncode, len(set(os.stat(name, dir_fd=here).st_ino for name in "ab"))), (3, 2), "a run far below: " + done.stderr)
+    os.close(held)
+    os.close(here)
+    t.sh("rm", "-r", t.path("deep"))
+
+
 def test(t):
     here = t.top
     meets(t, ["outer"], ["outer/inner"])
@@ -143,3 +161,4 @@ def test(t):
     waits(t)
     waits_until_told(t)
     dies(t)
+    deep(t)
