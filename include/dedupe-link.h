@@ -216,7 +216,7 @@ struct dlk_apart {
 struct dlk_tally {
 	uint64_t files_seen;   /* names of regular files that passed the selection */
 	uint64_t inodes_seen;  /* distinct inodes among them */
-	uint64_t bytes_seen;   /* sum of the sizes (st_size) of those inodes */
+	uint64_t bytes_seen;   /* sum of the sizes (st_size) of those inodes; UINT64_MAX when it is more */
 	uint64_t dirs_seen;
 	uint64_t sets;         /* duplicate sets: keepers that got, or would get, at least one name */
 	uint64_t links_made;   /* names replaced, or to be replaced */

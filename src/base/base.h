@@ -31,6 +31,13 @@ static inline uint64_t u64_min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Sizes of sparse files may be as large as any number: what does not fit is the largest. */
+static inline uint64_t u64_add(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 static inline uint64_t u64_max(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;

@@ -632,7 +632,7 @@ static int add_name(struct planin *in, uint32_t dir, const char *base, const str
 		return 0;
 	catalog_inode(catalog, id)->links = now->links;
 	plan->tally.inodes_seen++;
-	plan->tally.bytes_seen += now->size;
+	plan->tally.bytes_seen = u64_add(plan->tally.bytes_seen, now->size);
 	return plan->cache ? cache_note(plan->cache, id, now) : 0;
 }
 

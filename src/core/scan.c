@@ -41,7 +41,7 @@ static int take_inode(void *ctx, struct inode_id id, const struct stamp *stamp)
 	struct scan *scan = ctx;
 	struct dlk_plan *plan = scan->plan;
 	plan->tally.inodes_seen++;
-	plan->tally.bytes_seen += catalog_inode(&plan->catalog, id)->size;
+	plan->tally.bytes_seen = u64_add(plan->tally.bytes_seen, stamp->size);
 	if (!plan->cache)
 		return bucket_add(&scan->buckets, id, 0);
 	int r = cache_note(plan->cache, id, stamp);
