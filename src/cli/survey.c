@@ -108,6 +108,14 @@ static size_t age_class(int64_t age_ns)
 	return class;
 }
 
+/* Of what is older than nanoseconds can tell, the greatest. */
+static int64_t age_of(const struct survey *survey, int64_t mtime)
+{
+	int64_t age;
+
+	return __builtin_sub_overflow(survey->now_ns, mtime, &age) ? INT64_MAX : age;
+}
+
 /* ---- the pass ---- */
 
 static void end_set(struct survey *survey)
@@ -153,7 +161,7 @@ static int add_member(void *ctx, const struct dlk_set *set, const struct dlk_mem
 
 	add(&survey->all, member->freed, 1);
 	add(&survey->sizes[size_class(set->size)], member->freed, 1);
-	add(&survey->ages[age_class(survey->now_ns - member->mtime)], member->freed, 1);
+	add(&survey->ages[age_class(age_of(survey, member->mtime))], member->freed, 1);
 	survey->set.bytes += member->freed;
 	survey->set.names++;
 	survey->set_bytes.at[survey->set_bytes.count - 1] += member->freed;
