@@ -254,7 +254,7 @@ static int record_link(void *ctx, const struct replace_place *place, const struc
 	struct text path = { 0 }, other = { 0 };
 	struct xattrs xattrs = { 0 };
 	int r = 0;
-	if (!(worker->plan->options.respect & DLK_RESPECT_XATTR)) {
+	if (~worker->plan->options.respect & (DLK_RESPECT_XATTR | DLK_RESPECT_OWNER)) { /* another owner may give the keeper an ACL by then */
 		r = xattrs_read(target->fd, &xattrs);
 		link.xattrs = &xattrs;
 	}

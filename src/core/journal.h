@@ -9,7 +9,7 @@
  * A line is written before the names are exchanged, so that it outlives a killed process, and synced before the old file is
  * dropped, so that it outlives a power cut. One sync serves all that were written by then: lines cost little while others wait
  * for their grace. A line whose replacement was taken back, or never came, tells of a link that is not there, and dlk_undo()
- * sees that. "xattrs" stand in "old" when attributes need not have agreed.
+ * sees that. "xattrs" stand in "old" when attributes or owners need not have agreed.
  */
 #ifndef CORE_JOURNAL_H
 #define CORE_JOURNAL_H

@@ -355,12 +355,19 @@ static bool keeps_capability(const struct candidate *kept, const struct xattr *o
 static bool would_trust(const struct undo *undo, const struct candidate *kept, const struct journal_entry *entry)
 {
 	struct xattr old;
-	bool gives_capability = xattrs_find(&entry->xattrs, capability, &old);
-	if (kept->stamp.uid != entry->old.uid)
-		return entry->old.mode & (S_ISUID | S_ISGID) || gives_capability;
-	if (kept->stamp.uid == undo->euid)
+	bool others = kept->stamp.uid != entry->old.uid;
+	if (!others && kept->stamp.uid == undo->euid)
 		return false;
-	return (runs_as_group(&entry->old) && !keeps_group(kept, entry)) || (gives_capability && !keeps_capability(kept, &old));
+	if (others ? entry->old.mode & (S_ISUID | S_ISGID) : runs_as_group(&entry->old) && !keeps_group(kept, entry))
+		return true;
+	return xattrs_find(&entry->xattrs, capability, &old) && !keeps_capability(kept, &old);
+}
+
+/* An ACL is for a file's owner to give: where the line does not say what there was, K's, which is another's, may be newer. */
+static bool may_let_in(const struct candidate *kept, const struct journal_entry *entry, const struct xattrs *own)
+{
+	struct xattr acl;
+	return !entry->has_xattrs && kept->stamp.uid != entry->old.uid && xattrs_find(own, "system.posix_acl_access", &acl);
 }
 
 /* `own`: K's attributes, which are the copy's unless the line has others. */
@@ -370,7 +377,8 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	struct copying copying = { undo, kept };
 	own_fd int fd = -1;
 	int again;
-	int r = would_trust(undo, kept, entry) ? -EPERM : remake_open(dirfd, &fd);
+	bool refused = would_trust(undo, kept, entry) || may_let_in(kept, entry, own);
+	int r = refused ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
 		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, while_copying, &copying);
 	if (!r)
