@@ -63,7 +63,7 @@ static void story_recover_stale_probe(void)
 }
 
 /* 3: the old file has another name; that is no reason to forget what was written to it through this one. */
-static void story_recover_other_link(void)
+static void do_recovery_other_link(struct moment at)
 {
 	field_make(SAME);
 	must(link(TARGET, "elsewhere"), "link");
@@ -74,13 +74,24 @@ static void story_recover_other_link(void)
 	hooks_install();
 	run_and_die(at_verify);
 	hooks_install();
-	hooks_add(at_recover_grace, actor_go, writer);
+	hooks_add(at, actor_go, writer);
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	must(unlink("elsewhere"), "unlink");
 	check_always(&report);
 	report = run_again();
 	check_written();
+}
+
+/* A recovery that trusts another link never comes to the grace. */
+static void story_recover_other_link_begin(void)
+{
+	do_recovery_other_link(at_recover);
+}
+
+static void story_recover_other_link_grace(void)
+{
+	do_recovery_other_link(at_recover_grace);
 }
 
 /* 13: a save came between look and exchange, then the crash: it is in T, and belongs at the name. */
@@ -288,7 +299,8 @@ static const struct story stories[] = {
 	{ "row 2: recovery, stale write at read", story_recover_stale_read, false },
 	{ "row 2: recovery, stale write at grace", story_recover_stale_grace, false },
 	{ "row 2: recovery, stale write at probe", story_recover_stale_probe, false },
-	{ "row 3: recovery, the old file has another link", story_recover_other_link, false },
+	{ "row 3: recovery, the old file has another link, at begin", story_recover_other_link_begin, false },
+	{ "row 3: recovery, the old file has another link, at grace", story_recover_other_link_grace, false },
 	{ "row 13: recovery, save before the crash", story_recover_save, false },
 	{ "recovery, save before and write after the crash", story_recover_save_write, false },
 	{ "recovery, save before and setxattr after the crash", story_recover_save_setxattr, false },
