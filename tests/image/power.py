@@ -210,13 +210,14 @@ def stopping(t, stop, *arguments, without="", threads="1"):
 
 
 class Cuts:
-    """Runs the variant on the disk's tree, cutting the power at its calls."""
+    """Runs the variant on the disk's tree, or with other arguments, cutting the power at its calls."""
 
-    def __init__(self, disk, neighbour=True, without="", every=1, rewrite=None):
+    def __init__(self, disk, neighbour=True, without="", every=1, rewrite=None, arguments=None):
         self.disk, self.t, self.every, self.rewrite = disk, disk.t, every, rewrite
         self.calls, self.copies = [], []  # copies: (stop, call, path)
         self.neighbour = Neighbour(disk) if neighbour else None
-        status, output = stopping(self.t, self.stop, "-q", os.path.join(disk.place, "tree"), without=without)
+        arguments = arguments or [os.path.join(disk.place, "tree")]
+        status, output = stopping(self.t, self.stop, "-q", *arguments, without=without)
         self.stop("end", True)
         if self.neighbour:
             self.neighbour.end()
@@ -365,6 +366,41 @@ def every_call(t, kind, every=1):
         left += look_at(disk, plant, cuts)
     t.check(left > 10, "hardly any leftover was met")
     print("%d stops, %d different images, %d leftovers recovered" % (stops, copies, left))
+
+
+def linked_before(t, kind, sets):
+    """A disk whose durable files were linked, durably, with a journal. What they were is what they are."""
+    disk = Disk(t, kind)
+    plant = Plant(disk)
+    plant.old(sets)
+    journal = t.path("journal-%s-%d" % (kind, sets))
+    t.run("-q", "--journal", journal, disk.where + "/tree")
+    image.syncfs(disk.place)
+    return disk, plant, ["--undo", journal]
+
+
+def every_call_of_undo(t, kind):
+    """The power is cut while a journal is followed backwards: copies are synced one by one, and with the whole file system."""
+    copies = 0
+    for sets in (2, 16):
+        disk, plant, arguments = linked_before(t, kind, sets)
+        cuts = Cuts(disk, every=1 if FULL or sets < 16 else 4, arguments=arguments)
+        t.equal(cuts.calls.count("syncfs"), 1 if sets == 16 else 0, "file systems synced as a whole")
+        t.equal(cuts.calls.count("renameat2"), 2 * sets + 1, "names that got files of their own")
+        copies += len(cuts.copies)
+        look_at(disk, plant, cuts)
+    print("%s: %d different images" % (kind, copies))
+
+
+def undo_needs_sync(t, kind):
+    """Without the sync of copies something is lost: else every_call_of_undo() shows nothing."""
+    for _ in range(4):  # somebody else may sync the whole machine just then
+        disk, plant, arguments = linked_before(t, kind, 2)
+        lost = losses_at_the_end(disk, plant, Cuts(disk, without="fdatasync", every=1 << 30, arguments=arguments))
+        if lost:
+            break
+        os.unlink(arguments[1])
+    t.check(lost, "%s: nothing was lost without fdatasync: this case shows nothing" % kind)
 
 
 def needs_sync(t, kind):
