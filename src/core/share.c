@@ -317,6 +317,13 @@ static void tell_shared(struct dlk_plan *plan, struct inode_id keeper, struct in
 	tell_linked(&plan->tell, path, other);
 }
 
+/* A file that was cut ends before the range, which the kernel calls invalid and nothing more (fs/remap_range.c). */
+static bool was_changed(const struct dlk_plan *plan, struct inode_id id, int fd)
+{
+	struct stamp scanned = catalog_stamp(&plan->catalog, catalog_inode(&plan->catalog, id)), now;
+	return !stamp_fd(fd, &now) && !stamp_same_version(&now, &scanned);
+}
+
 void share_set(struct dlk_plan *plan, struct reach *reach, const struct inode_id *inodes, size_t count)
 {
 	uint64_t size = catalog_inode(&plan->catalog, inodes[0])->size;
@@ -329,6 +336,8 @@ void share_set(struct dlk_plan *plan, struct reach *reach, const struct inode_id
 			r = share_file(&plan->tell, source, target, size);
 		if (r == -ECANCELED)
 			break;
+		if (r == -EINVAL && (was_changed(plan, inodes[0], source) || was_changed(plan, inodes[i], target)))
+			r = -ESTALE;
 		if (r) {
 			leave(plan, inodes[i], r);
 			continue;

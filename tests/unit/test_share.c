@@ -101,6 +101,13 @@ static bool range_equal(int a, int b, uint64_t offset, uint64_t length)
 	return n == (ssize_t)length && m == n && !memcmp(x, y, length);
 }
 
+static bool is_short(int fd, uint64_t size)
+{
+	struct stat now;
+	must(!fstat(fd, &now));
+	return (uint64_t)now.st_size < size;
+}
+
 static int dedupe(int source, struct file_dedupe_range *range)
 {
 	struct file_dedupe_range_info *info = range->info;
@@ -119,6 +126,8 @@ static int dedupe(int source, struct file_dedupe_range *range)
 	world.bytes += length;
 	must(offset % BLOCK == 0 && (length % BLOCK == 0 || offset + length == to->size));
 	world.stop = world.stop_after && world.calls >= world.stop_after;
+	if (is_short(source, offset + length) || is_short((int)info->dest_fd, offset + length))
+		return -EINVAL; /* fs/remap_range.c */
 	info->status = world.sulking == to->ino ? world.mood : 0;
 	if (!info->status && !range_equal(source, (int)info->dest_fd, offset, length))
 		info->status = FILE_DEDUPE_RANGE_DIFFERS;
@@ -459,6 +468,43 @@ START_TEST(a_write_in_the_last_moment_is_seen)
 }
 END_TEST
 
+static const char *to_be_cut;
+
+static int cut_then_pretend(int fd, unsigned long request, void *argument)
+{
+	const struct file_dedupe_range *range = argument;
+	if (request == FIDEDUPERANGE && range->src_length > 1 && !world.calls) {
+		int other = openat(top, to_be_cut, O_WRONLY | O_CLOEXEC);
+		must(other >= 0 && !ftruncate(other, BLOCK));
+		close(other);
+	}
+	return pretend(fd, request, argument);
+}
+
+static void cut_one_of_two(const char *name)
+{
+	to_be_cut = name;
+	add_equals(2, 6 * BLOCK, 4);
+	table.ioctl = cut_then_pretend;
+	struct seen done = run(true);
+	ck_assert_uint_eq(done.tally.links_made, 0);
+	ck_assert_uint_eq(done.tally.errors, 0);
+	ck_assert_uint_eq(done.tally.skipped_changed, 1);
+	ck_assert_uint_eq(done.skips[DLK_REASON_CHANGED], 1);
+}
+
+START_TEST(a_target_cut_in_the_last_moment_is_no_trouble)
+{
+	cut_one_of_two("f01");
+}
+END_TEST
+
+START_TEST(nor_is_a_keeper)
+{
+	cut_one_of_two("f00");
+}
+END_TEST
+
 START_TEST(a_file_system_that_cannot_is_told_once)
 {
 	static const int ways[] = { -EOPNOTSUPP, -ENOTTY, -ENOSYS };
@@ -507,6 +553,8 @@ int main(void)
 		holes_are_left_alone,
 		one_that_will_not_share_is_told_and_the_others_go_on,
 		a_write_in_the_last_moment_is_seen,
+		a_target_cut_in_the_last_moment_is_no_trouble,
+		nor_is_a_keeper,
 		a_file_system_that_cannot_is_told_once,
 		stopped_in_the_midst_what_was_done_counts,
 	};
