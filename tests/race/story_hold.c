@@ -230,7 +230,21 @@ static void story_stall_keeper(void)
 	check(!report.tally.links_made, "linked");
 }
 
-/* As before, and our link is moved away: the old file has the only copy of what belongs to it. */
+/* And before the look, with the time put back: only the keeper's lease tells. */
+static void story_stall_keeper_time_put_back(void)
+{
+	field_make(SAME);
+	hooks_install();
+	struct actor *writer = actor_make(write_and_put_time_back, KEEPER);
+	hooks_add(at_look, stop_here, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(begins_with(KEEPER, WRITTEN), "a write to the keeper was lost");
+	check(is_same(TARGET), "the target's bytes are gone");
+	check(!report.tally.links_made, "linked");
+}
+
+/* As at the exchange, and our link is moved away: the old file has the only copy of what belongs to it. */
 static void story_stall_keeper_move(void)
 {
 	field_make(SAME);
@@ -289,6 +303,7 @@ static const struct story stories[] = {
 	{ "row 11: stall at reprobe, time put back", story_stall_time_put_back, true },
 	{ "stall at drop", story_stall_drop, true },
 	{ "row 7: stall at exchange, moved, the old file opened", story_stall_move_open, true },
+	{ "stall at look, keeper written, time put back", story_stall_keeper_time_put_back, true },
 	{ "stall at exchange, keeper written", story_stall_keeper, true },
 	{ "stall at exchange, keeper written, target moved", story_stall_keeper_move, true },
 };

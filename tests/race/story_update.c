@@ -897,6 +897,26 @@ static void story_keeper_linked_another_keeps(void)
 	check(links_of(KEEPER) == 4 && links_of("root/b") == 3, "other links after the next run");
 }
 
+static void act_chmod_keeper(void *ctx UNUSED)
+{
+	must(chmod(KEEPER, 0600), "chmod");
+}
+
+/* The keeper of two targets gets another mode after the look: it is no equal of the second one any more. */
+static void story_keeper_chmod_two_targets(void)
+{
+	field_make(SAME);
+	make_file("root/b", "same", SAME);
+	hooks_install();
+	hooks_add(at_exchange, act_chmod_keeper, NULL);
+	struct report report = run_all();
+	check(!report.result && !report.tally.errors, "the run ended with an error");
+	check(report.tally.links_made == 1 && one_file(KEEPER, "root/b"), "not the first alone");
+	struct stat second;
+	must(stat(TARGET, &second), "stat");
+	check((second.st_mode & 07777) == 0644, "a file got the mode that was meant for another");
+}
+
 /* A child that was forked meanwhile keeps our descriptors open, but not our leases: nobody waits for it. */
 static void act_fork(void *child)
 {
@@ -961,6 +981,7 @@ static const struct story stories[] = {
 	{ "keeper saved at stage", story_keeper_saved_stage, false },
 	{ "keeper saved at look", story_keeper_saved_look, false },
 	{ "undo: keeper saved", story_undo_keeper_saved, false },
+	{ "keeper chmod at exchange, of two targets", story_keeper_chmod_two_targets, false },
 	{ "row 15: undo, keeper saved, written through D", story_undo_keeper_saved_written, false },
 	{ "keeper saved at exchange", story_keeper_saved_exchange, false },
 	{ "keeper saved at verify", story_keeper_saved_verify, false },
