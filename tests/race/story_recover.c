@@ -294,6 +294,17 @@ static void story_recover_changed_bytes(void)
 	check(readable_somewhere(WRITTEN), "a write was lost by recovery");
 }
 
+/* The keeper got another mode, by its own name, after the crash: the old file is the only one that has what the target had. */
+static void story_recover_keeper_chmod(void)
+{
+	field_make(SAME);
+	hooks_install();
+	run_and_die(at_verify);
+	must(chmod(KEEPER, 0600), "chmod");
+	struct report report = run_again();
+	check(report.reasons[DLK_REASON_LEFTOVER] == 1 && temps_left() == 1, "the only file with the target's mode was dropped");
+}
+
 static const struct story stories[] = {
 	{ "row 2: recovery, stale write at begin", story_recover_stale_begin, false },
 	{ "row 2: recovery, stale write at read", story_recover_stale_read, false },
@@ -301,6 +312,7 @@ static const struct story stories[] = {
 	{ "row 2: recovery, stale write at probe", story_recover_stale_probe, false },
 	{ "row 3: recovery, the old file has another link, at begin", story_recover_other_link_begin, false },
 	{ "row 3: recovery, the old file has another link, at grace", story_recover_other_link_grace, false },
+	{ "recovery, keeper chmod after the crash", story_recover_keeper_chmod, false },
 	{ "row 13: recovery, save before the crash", story_recover_save, false },
 	{ "recovery, save before and write after the crash", story_recover_save_write, false },
 	{ "recovery, save before and setxattr after the crash", story_recover_save_setxattr, false },
