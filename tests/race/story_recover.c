@@ -305,6 +305,26 @@ static void story_recover_keeper_chmod(void)
 	check(report.reasons[DLK_REASON_LEFTOVER] == 1 && temps_left() == 1, "the only file with the target's mode was dropped");
 }
 
+static void act_chmod_elsewhere(void *ctx UNUSED)
+{
+	must(chmod("elsewhere", 0600), "chmod");
+}
+
+/* A chmod breaks no lease: that of the old file, by another name of it, is seen by its stamps after the grace. */
+static void story_recover_chmod_grace(void)
+{
+	field_make(SAME);
+	must(link(TARGET, "elsewhere"), "link");
+	must(link(KEEPER, "k1"), "link");
+	must(link(KEEPER, "k2"), "link");
+	hooks_install();
+	run_and_die(at_verify);
+	hooks_install();
+	hooks_add(at_recover_grace, act_chmod_elsewhere, NULL);
+	struct report report = run_all();
+	check(report.reasons[DLK_REASON_LEFTOVER] == 1 && temps_left() == 1, "a chmod was lost by recovery");
+}
+
 static const struct story stories[] = {
 	{ "row 2: recovery, stale write at begin", story_recover_stale_begin, false },
 	{ "row 2: recovery, stale write at read", story_recover_stale_read, false },
@@ -313,6 +333,7 @@ static const struct story stories[] = {
 	{ "row 3: recovery, the old file has another link, at begin", story_recover_other_link_begin, false },
 	{ "row 3: recovery, the old file has another link, at grace", story_recover_other_link_grace, false },
 	{ "recovery, keeper chmod after the crash", story_recover_keeper_chmod, false },
+	{ "recovery, the old file's other name chmod at grace", story_recover_chmod_grace, false },
 	{ "row 13: recovery, save before the crash", story_recover_save, false },
 	{ "recovery, save before and write after the crash", story_recover_save_write, false },
 	{ "recovery, save before and setxattr after the crash", story_recover_save_setxattr, false },
