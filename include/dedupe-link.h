@@ -195,6 +195,7 @@ struct dlk_options {
 	const char *cache;            /* NULL, or the path of a file for digests and history, made if need be; see below */
 	int journal;                  /* 0, or an open file (for reading and appending) for a line on each name replaced */
 	bool keep_dir_times;          /* mtimes of directories are put back, unless others changed them meanwhile */
+	bool list_apart;              /* remember which equal files are kept apart, for dlk_plan_each_apart: some bytes each */
 	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
@@ -258,6 +259,7 @@ struct dlk_member {
 	const char *name; /* the last component of path; valid during the call */
 	uint64_t dir;     /* number of the directory, from 0, for dlk_plan_dir */
 	uint64_t freed;   /* bytes freed, or to be freed, with its inode; said once, with the first of its names that moved */
+	unsigned differ;  /* of dlk_plan_each_apart: enum dlk_respect, in which it differs from the first of its set; 0: in protection */
 };
 
 struct dlk_set {
@@ -303,6 +305,13 @@ DLK_API enum dlk_method dlk_plan_method(const struct dlk_plan *plan);
 
 /* Visits the sets in the order of their keepers' paths: the same for the same tree, whatever the threads. */
 DLK_API int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
+
+/*
+ * Visits equal files that are kept apart, if options->list_apart was set, in the order of the first of each set. A set has the file that
+ * the others differ from, then those, each with one of its names: as many in all as dlk_tally.apart counts. Of a member, `freed` says
+ * nothing; of the visitor, `moved_only` does not matter.
+ */
+DLK_API int dlk_plan_each_apart(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx);
 
 /*
  * Keeps those sets for which `choose` returns other than 0; the others will not be applied. Sets that are not decided yet (see

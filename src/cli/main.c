@@ -379,6 +379,37 @@ static int visit_member(void *ctx, const struct dlk_set *set, const struct dlk_m
 	return sink->out.error;
 }
 
+static int visit_apart_set(void *ctx, const struct dlk_set *set UNUSED)
+{
+	struct sink *sink = ctx;
+
+	sink->members = 0;
+	return sink->out.error;
+}
+
+static int visit_apart(void *ctx, const struct dlk_set *set, const struct dlk_member *member)
+{
+	struct sink *sink = ctx;
+
+	sink->kind->apart(sink, set, member);
+	sink->members++;
+	sink->aparts += sink->members == set->names;
+	out_check(&sink->out);
+	return sink->out.error;
+}
+
+/* The duplicate sets, then the equal files that are kept apart. */
+static void print_sets(const struct session *session, struct sink *sink)
+{
+	static const struct dlk_plan_visitor sets = { .set = visit_set, .member = visit_member };
+	static const struct dlk_plan_visitor aparts = { .set = visit_apart_set, .member = visit_apart };
+
+	if (sink->kind->set || sink->kind->member)
+		(void)dlk_plan_each(session->plan, &sets, sink);
+	if (sink->kind->apart)
+		(void)dlk_plan_each_apart(session->plan, &aparts, sink);
+}
+
 /* Events come before all that is only known at the end. */
 static int end_stream(struct session *session)
 {
@@ -394,7 +425,6 @@ static int end_stream(struct session *session)
 /* The report on stdout; the complaints on stderr, after the sets, so that the figures come last. */
 static int print(struct session *session, const struct report *report)
 {
-	static const struct dlk_plan_visitor visitor = { .set = visit_set, .member = visit_member };
 	struct sink sink = {
 		.kind = sink_for(&session->options),
 		.report = report,
@@ -407,8 +437,8 @@ static int print(struct session *session, const struct report *report)
 
 	if (sink.kind->begin)
 		sink.kind->begin(&sink);
-	if (session->plan && wants_sets && (sink.kind->set || sink.kind->member))
-		(void)dlk_plan_each(session->plan, &visitor, &sink);
+	if (session->plan && wants_sets)
+		print_sets(session, &sink);
 	out_flush(&sink.out);
 	complain_issues(&session->issues, &session->options);
 	say_result(session);
@@ -648,6 +678,7 @@ static int run(struct session *session)
 	if (r == -ENOMEM)
 		out_complain("cache: %s", strerror(-r));
 	session->issues.keep_all = options->verbose || options->output == OPTIONS_JSON;
+	session->options.run.list_apart = session->issues.keep_all;
 	if (options_advice(options) && !options->quiet)
 		out_say(OUT_WARNING, "%s", options_advice(options));
 	expect_descriptors();

@@ -2,8 +2,9 @@
 /*
  * sink.h - a form of the report
  *
- * At the end of a run: begin(), then for each duplicate set set() and, for each of its names, member(); then end(). A
- * sink only adds to its `out`, which remembers write errors.
+ * At the end of a run: begin(), then for each duplicate set set() and, for each of its names, member(); then for equal files kept
+ * apart apart(), the file that the others differ from first; then end(). A sink only adds to its `out`, which remembers
+ * write errors.
  */
 #ifndef CLI_SINK_H
 #define CLI_SINK_H
@@ -42,6 +43,7 @@ struct sink {
 	struct out out;
 	struct text keeper;     /* sink_lines' own */
 	uint64_t sets, members; /* how many were seen; members of the set at hand */
+	uint64_t aparts;        /* how many sets of files kept apart were seen */
 	void *own;              /* what this kind keeps between its calls */
 };
 
@@ -49,6 +51,7 @@ struct sink_kind {
 	void (*begin)(struct sink *sink); /* any may be NULL */
 	void (*set)(struct sink *sink, const struct dlk_set *set);
 	void (*member)(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member);
+	void (*apart)(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member);
 	void (*end)(struct sink *sink);
 };
 

@@ -389,4 +389,4 @@ static void html_end(struct sink *sink)
 	sink->own = NULL;
 }
 
-const struct sink_kind sink_html = { html_begin, html_set, html_member, html_end };
+const struct sink_kind sink_html = { .begin = html_begin, .set = html_set, .member = html_member, .end = html_end };

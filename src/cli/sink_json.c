@@ -43,13 +43,20 @@ static void add_path(struct text *text, const char *key, const char *path)
 	text_puts(text, "\"");
 }
 
-static void add_apart(struct text *text, unsigned respect, const struct dlk_apart *apart)
+/* In what files differ that are kept apart, and what would link them. */
+static void add_differ(struct text *text, unsigned respect)
 {
-	text_puts(text, "{\"differ\": [\"");
+	text_puts(text, "\"differ\": [\"");
 	words_add_respect(text, respect, "\", \"");
 	text_puts(text, respect ? "\"], \"option\": \"--ignore " : "protection\"], \"option\": \"");
 	words_add_respect(text, respect, ",");
 	text_puts(text, "\"");
+}
+
+static void add_apart(struct text *text, unsigned respect, const struct dlk_apart *apart)
+{
+	text_puts(text, "{");
+	add_differ(text, respect);
 	add_number(text, "files", apart->files);
 	add_number(text, "bytes", apart->bytes);
 	text_puts(text, "}");
@@ -133,6 +140,14 @@ static void json_set(struct sink *sink, const struct dlk_set *set)
 	text_printf(&sink->out.text, "%s\n{\"size\": %" PRIu64 ", \"names\": [", sink->sets ? "," : "", set->size);
 }
 
+static void add_inode(struct text *text, const struct dlk_member *member)
+{
+	add_number(text, "inode", member->inode);
+	add_number(text, "allocated", member->blocks * 512);
+	text_printf(text, ", \"mtime\": %" PRId64, member->mtime);
+	add_number(text, "links", member->links);
+}
+
 static void json_member(struct sink *sink, const struct dlk_set *set UNUSED, const struct dlk_member *member)
 {
 	struct text *text = &sink->out.text;
@@ -145,11 +160,33 @@ static void json_member(struct sink *sink, const struct dlk_set *set UNUSED, con
 		why = issues_why(sink->report->issues, member->path);
 	if (why)
 		add_word(text, "reason", why->kind == DLK_EVENT_ERROR ? "error" : words_reason(why->reason));
-	add_number(text, "inode", member->inode);
-	add_number(text, "allocated", member->blocks * 512);
-	text_printf(text, ", \"mtime\": %" PRId64, member->mtime);
-	add_number(text, "links", member->links);
+	add_inode(text, member);
 	text_puts(text, "}");
+}
+
+static void begin_aparts(struct sink *sink)
+{
+	end_set(sink);
+	text_puts(&sink->out.text, "],\n\"apart\": [");
+}
+
+static void json_apart(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member)
+{
+	struct text *text = &sink->out.text;
+	bool first = sink->members == 0;
+
+	if (first && !sink->aparts)
+		begin_aparts(sink);
+	if (first)
+		text_printf(text, "%s\n{\"size\": %" PRIu64 ", \"names\": [", sink->aparts ? "," : "", set->size);
+	text_printf(text, "%s\n {", first ? "" : ",");
+	add_path(text, "path", member->path);
+	if (!first) {
+		text_puts(text, ", ");
+		add_differ(text, member->differ);
+	}
+	add_inode(text, member);
+	text_puts(text, sink->members + 1 == set->names ? "}]}" : "}");
 }
 
 static void add_issue(struct text *text, const struct issues *issues, size_t number)
@@ -180,7 +217,8 @@ static void json_end(struct sink *sink)
 {
 	const struct issues *issues = sink->report->issues;
 
-	end_set(sink);
+	if (!sink->aparts)
+		begin_aparts(sink);
 	text_puts(&sink->out.text, "],\n\"issues\": [");
 	for (size_t i = 0; i < issues->records.count; i++) {
 		text_puts(&sink->out.text, i ? ",\n" : "\n");
@@ -190,4 +228,4 @@ static void json_end(struct sink *sink)
 	text_puts(&sink->out.text, "]}\n");
 }
 
-const struct sink_kind sink_json = { json_begin, json_set, json_member, json_end };
+const struct sink_kind sink_json = { json_begin, json_set, json_member, json_apart, json_end };

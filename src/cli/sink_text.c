@@ -101,6 +101,31 @@ static void text_member(struct sink *sink, const struct dlk_set *set, const stru
 	text_puts(text, sink->members + 1 == set->names ? "\n\n" : "\n");
 }
 
+static void text_apart(struct sink *sink, const struct dlk_set *set, const struct dlk_member *member)
+{
+	struct text *text = &sink->out.text;
+	bool first = sink->members == 0;
+
+	if (first) {
+		words_add_count(text, set->names, "file", "files");
+		text_puts(text, " of ");
+		words_add_size(text, set->size);
+		text_puts(text, " each, equal but kept apart:\n");
+	}
+	text_printf(text, "  %-6s  ", first ? "like" : "apart");
+	text_add_quoted(text, member->path);
+	if (sink->report->detail > 1)
+		add_inode(text, member);
+	if (!first) {
+		text_puts(text, member->differ ? "  (differs in " : "  (differs in encryption or fs-verity");
+		words_add_respect(text, member->differ, " and ");
+		text_puts(text, member->differ ? ": --ignore " : "");
+		words_add_respect(text, member->differ, ",");
+		text_puts(text, ")");
+	}
+	text_puts(text, sink->members + 1 == set->names ? "\n\n" : "\n");
+}
+
 /* ---- the figures ---- */
 
 static void say_seen(struct sink *sink)
@@ -539,4 +564,4 @@ static void text_end(struct sink *sink)
 	}
 }
 
-const struct sink_kind sink_text = { .set = text_set, .member = text_member, .end = text_end };
+const struct sink_kind sink_text = { .set = text_set, .member = text_member, .apart = text_apart, .end = text_end };

@@ -1268,7 +1268,7 @@ static int finish(struct apply *apply, bool complete)
 {
 	struct dlk_plan *plan = apply->plan;
 	int r = plan_gather_shared(plan);
-	if (!r && plan->sets.count > apply->sets) /* some were made of undecided classes */
+	if (!r && apply->units > apply->sets) /* undecided classes may have become some, or be kept apart */
 		r = plan_sort(plan);
 	for (size_t i = 0; i < plan->sets.count; i++)
 		plan->tally.sets += got_a_name(plan, &plan->sets.at[i]);

@@ -127,6 +127,8 @@ void dlk_plan_free(struct dlk_plan *plan)
 	roots_free(&plan->roots);
 	vec_free(&plan->members);
 	vec_free(&plan->sets);
+	vec_free(&plan->apart);
+	vec_free(&plan->apart_sets);
 	plan_class_free(plan->class);
 	vec_free(&plan->shared);
 	vec_free(&plan->shared_later);
@@ -474,20 +476,59 @@ static int add_group(struct plan_class *class, const struct candidate_file *file
 
 /* ---- kept apart ---- */
 
-/*
- * After linking, each group is one inode (its keeper). With the words that differ ignored, the keepers of all groups but the
- * largest (of equal ones, that with the first path) would go as well: that is what is counted. Where no ignoring would do, the words stand
- * for nothing and it is counted with none.
- */
-static void count_apart(struct dlk_plan *plan, const struct candidate_file *file, const struct candidate_file *main,
-			struct inode_id keeper)
+/* The words in which two groups differ. Where no ignoring would do, they stand for nothing. */
+static unsigned words_apart(const struct dlk_plan *plan, const struct candidate_file *file, const struct candidate_file *main)
 {
-	const struct catalog_inode *inode = catalog_inode(&plan->catalog, keeper);
 	unsigned words = differs(file, main, must_agree(plan));
-	struct dlk_apart *apart = &plan->tally.apart[words & DIFFER_IN_SEAL ? 0 : words];
+	return words & DIFFER_IN_SEAL ? 0 : words;
+}
+
+static void count_apart(struct dlk_plan *plan, const struct plan_apart *file)
+{
+	const struct catalog_inode *inode = catalog_inode(&plan->catalog, file->inode);
+	struct dlk_apart *apart = &plan->tally.apart[file->differ];
 	apart->files++;
 	if (inode->links <= inode->names)
 		apart->bytes += inode->blocks * 512;
+}
+
+static int order_apart(const void *a, const void *b, void *ctx)
+{
+	const struct plan_apart *x = a, *y = b;
+	return catalog_path_order(ctx, first_path(ctx, x->inode), first_path(ctx, y->inode));
+}
+
+/* What was listed since `first` becomes a set: the file that the others differ from, then those in path order. */
+static int add_apart_set(struct dlk_plan *plan, size_t first)
+{
+	struct plan_apart *files = plan->apart.at + first;
+	size_t count = plan->apart.count - first;
+	struct plan_set set = { .first = first, .count = (uint32_t)count, .path = first_path(&plan->catalog, files->inode) };
+	sort(files + 1, count - 1, sizeof(*files), order_apart, &plan->catalog);
+	return vec_push(&plan->apart_sets, set);
+}
+
+/*
+ * After linking, each group is one inode (its keeper). With the words that differ ignored, the keepers of all groups but the
+ * largest (of equal ones, that with the first path) would go as well: that is what is counted, and listed if somebody wants to see it.
+ */
+static int keep_apart(struct plan_class *class, size_t groups, size_t main)
+{
+	struct dlk_plan *plan = class->plan;
+	const struct candidate_file *first = &class->files.at[class->begins.at[main]];
+	size_t listed = plan->apart.count;
+	struct plan_apart file = { .inode = class->keepers.at[main] };
+	bool list = plan->options.list_apart && groups > 1;
+	int r = list ? vec_push(&plan->apart, file) : 0;
+	for (size_t g = 0; g < groups && !r; g++) {
+		if (g == main)
+			continue;
+		file.inode = class->keepers.at[g];
+		file.differ = words_apart(plan, &class->files.at[class->begins.at[g]], first);
+		count_apart(plan, &file);
+		r = list ? vec_push(&plan->apart, file) : 0;
+	}
+	return list && !r ? add_apart_set(plan, listed) : r;
 }
 
 static int add_groups(struct plan_class *class)
@@ -512,11 +553,7 @@ static int add_groups(struct plan_class *class)
 			r = add_group(class, files + from, to - from, &keepers[groups]);
 		groups++;
 	}
-	for (size_t g = 0; g < groups && !r; g++) {
-		if (g != main)
-			count_apart(plan, &files[begins[g]], &files[begins[main]], keepers[g]);
-	}
-	return r;
+	return r ? r : keep_apart(class, groups, main);
 }
 
 /* What the members of the class had of their own. */
@@ -818,19 +855,26 @@ int plan_foresee(struct dlk_plan *plan)
 
 /* ---- order ---- */
 
-int plan_sort(struct dlk_plan *plan)
+static int sort_sets(struct dlk_plan *plan, struct plan_set *ret, size_t count)
 {
-	size_t count = plan->sets.count;
 	own_free struct catalog_numbered *order = malloc((count + 1) * sizeof(*order));
 	own_free struct plan_set *sets = malloc((count + 1) * sizeof(*sets));
 	if (!order || !sets)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		sets[i] = plan->sets.at[i];
+		sets[i] = ret[i];
 		order[i] = (struct catalog_numbered){ sets[i].path, (uint32_t)i };
 	}
 	int r = catalog_sort_paths(&plan->catalog, order, count);
 	for (size_t i = 0; i < count && !r; i++)
-		plan->sets.at[i] = sets[order[i].number];
+		ret[i] = sets[order[i].number];
+	return r;
+}
+
+int plan_sort(struct dlk_plan *plan)
+{
+	int r = sort_sets(plan, plan->sets.at, plan->sets.count);
+	if (!r && plan->apart_sets.count)
+		r = sort_sets(plan, plan->apart_sets.at, plan->apart_sets.count);
 	return r;
 }

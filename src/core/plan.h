@@ -26,6 +26,12 @@ struct plan_set {
 	struct path_id path; /* the keeper's first */
 };
 
+/* A file kept apart from others that are equal to it. */
+struct plan_apart {
+	struct inode_id inode;
+	unsigned differ; /* the words in which it differs from the first of its set; 0: in what no word ignores */
+};
+
 /* Bytes of a file that lie in extents, or in a block of attributes, shared with others, as before anything was replaced. */
 struct plan_shared {
 	struct inode_id inode;
@@ -51,6 +57,8 @@ struct dlk_plan {
 	int64_t started, begun; /* by the calendar, and by the clock that only goes on */
 	VEC(struct inode_id) members;
 	VEC(struct plan_set) sets;
+	VEC(struct plan_apart) apart; /* with options.list_apart */
+	VEC(struct plan_set) apart_sets; /* in apart: the file that the others differ from, then those in path order */
 	struct plan_class *class; /* plan_add_class's own, for the next */
 	VEC(struct plan_shared) shared; /* of targets that share any, in the order of their ids */
 	VEC(struct plan_shared) shared_later; /* the same of undecided classes, as they are applied; then put to `shared` */
@@ -58,7 +66,7 @@ struct dlk_plan {
 	bool exact; /* it was read, not made: no other keepers are sought, no other names replaced */
 	bool applied;
 	bool out_of_time; /* something was left for want of time, and that was told */
-	pthread_mutex_t mutex; /* members, sets and tally, while several threads apply */
+	pthread_mutex_t mutex; /* members, sets, apart and tally, while several threads apply */
 };
 
 /* An empty plan with a policy compiled and a key of its own, for dlk_plan_free. -EINVAL, -ENOMEM, errors of random numbers. */
@@ -110,7 +118,7 @@ bool plan_has_attribute_block(const struct catalog_inode *inode);
 /* Puts what was found while applying with the rest of `shared`; no thread may look it up meanwhile. -ENOMEM. */
 MUST_CHECK int plan_gather_shared(struct dlk_plan *plan);
 
-/* Brings the sets into the order of their keepers' paths. -ENOMEM. */
+/* Brings the sets into the order of their keepers' paths, those kept apart into that of their first. -ENOMEM. */
 MUST_CHECK int plan_sort(struct dlk_plan *plan);
 
 static inline enum dlk_fate plan_fate(const struct dlk_plan *plan, struct path_id path)

@@ -297,6 +297,22 @@ static uint64_t freed_with(const struct dlk_plan *plan, struct inode_id id)
 	return names && goes ? bytes - u64_min(bytes, plan_shared(plan, id)) : 0;
 }
 
+/* `path` of `inode`; `text`: the same as text, or NULL. */
+static struct dlk_member view_member(const struct dlk_plan *plan, const struct catalog_inode *inode, struct path_id path,
+				     const char *text)
+{
+	return (struct dlk_member){
+		.path = text,
+		.inode = inode->ino,
+		.blocks = inode->blocks,
+		.mtime = inode->mtime,
+		.links = inode->links,
+		.fate = plan_fate(plan, path),
+		.name = catalog_name(&plan->catalog, path),
+		.dir = catalog_path(&plan->catalog, path)->dir,
+	};
+}
+
 static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx,
 		       const struct dlk_set *set, struct inode_id id)
 {
@@ -309,17 +325,8 @@ static int visit_inode(const struct dlk_plan *plan, const struct dlk_plan_visito
 		if (visitor->moved_only && !moved(plan, path))
 			continue;
 		own_free char *text = visitor->no_paths ? NULL : catalog_path_string(&plan->catalog, path);
-		struct dlk_member member = {
-			.path = text,
-			.inode = inode->ino,
-			.blocks = inode->blocks,
-			.mtime = inode->mtime,
-			.links = inode->links,
-			.fate = plan_fate(plan, path),
-			.name = catalog_name(&plan->catalog, path),
-			.dir = catalog_path(&plan->catalog, path)->dir,
-			.freed = moved(plan, path) ? freed : 0,
-		};
+		struct dlk_member member = view_member(plan, inode, path, text);
+		member.freed = moved(plan, path) ? freed : 0;
 		if (member.freed)
 			freed = 0;
 		r = text || visitor->no_paths ? visitor->member(ctx, set, &member) : -ENOMEM;
@@ -381,6 +388,35 @@ int dlk_plan_each(const struct dlk_plan *plan, const struct dlk_plan_visitor *vi
 	int r = 0;
 	for (size_t i = 0; i < plan->sets.count && !r; i++)
 		r = visit_set(plan, visitor, ctx, i);
+	return r;
+}
+
+static int visit_apart(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx, size_t index)
+{
+	const struct plan_set *set = &plan->apart_sets.at[index];
+	const struct plan_apart *files = &plan->apart.at[set->first];
+	struct dlk_set view = {
+		.index = index,
+		.size = catalog_inode(&plan->catalog, files->inode)->size,
+		.names = set->count,
+	};
+	int r = visitor->set ? visitor->set(ctx, &view) : 0;
+	for (uint32_t i = 0; i < set->count && !r && visitor->member; i++) {
+		const struct catalog_inode *inode = catalog_inode(&plan->catalog, files[i].inode);
+		struct path_id path = { inode->first_path };
+		own_free char *text = visitor->no_paths ? NULL : catalog_path_string(&plan->catalog, path);
+		struct dlk_member member = view_member(plan, inode, path, text);
+		member.differ = files[i].differ;
+		r = text || visitor->no_paths ? visitor->member(ctx, &view, &member) : -ENOMEM;
+	}
+	return r;
+}
+
+int dlk_plan_each_apart(const struct dlk_plan *plan, const struct dlk_plan_visitor *visitor, void *ctx)
+{
+	int r = 0;
+	for (size_t i = 0; i < plan->apart_sets.count && !r; i++)
+		r = visit_apart(plan, visitor, ctx, i);
 	return r;
 }
 

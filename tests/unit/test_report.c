@@ -90,6 +90,23 @@ static void note_all(struct issues *issues)
 	issues_index(issues);
 }
 
+/* Two sets of files kept apart. */
+static void feed_apart(struct sink *sink)
+{
+	static const struct dlk_set sets[] = { { 0, 4, 3 }, { 1, 5, 2 } };
+	static const struct dlk_member members[] = {
+		{ .path = "main", .inode = 7, .links = 1 },
+		{ .path = "bad\xff", .inode = 8, .links = 1, .differ = DLK_RESPECT_OWNER | DLK_RESPECT_MODE },
+		{ .path = "sealed", .inode = 9, .links = 1, .differ = 0 },
+	};
+
+	for (size_t s = 0; s < countof(sets) && sink->kind->apart; s++) {
+		for (sink->members = 0; sink->members < sets[s].names; sink->members++)
+			sink->kind->apart(sink, &sets[s], &members[sink->members]);
+		sink->aparts++;
+	}
+}
+
 /* Two sets: all names and "busy", and one that is small. */
 static void feed(struct sink *sink)
 {
@@ -110,6 +127,8 @@ static void feed(struct sink *sink)
 			sink->kind->member(sink, &sets[s], &member);
 		}
 	}
+	if (sink->kind != &sink_text || sink->report->detail)
+		feed_apart(sink);
 	if (sink->kind->end)
 		sink->kind->end(sink);
 }
@@ -144,7 +163,7 @@ static const char reader[] =
 	"import base64, json, os, sys\n"
 	"def no(text): raise ValueError(text)\n"
 	"d = json.loads(sys.stdin.buffer.read().decode('utf-8'), parse_float=no, parse_constant=no)\n"
-	"assert list(d) == ['schema', 'summary', 'sets', 'issues'] and d['schema'] == 1\n"
+	"assert list(d) == ['schema', 'summary', 'sets', 'apart', 'issues'] and d['schema'] == 1\n"
 	"def name(o, key='path'):\n"
 	"    raw = base64.b64decode(o[key + '_b64'], validate=True) if key + '_b64' in o else o[key].encode()\n"
 	"    assert raw.decode(errors='replace') == o[key], o\n"
@@ -161,6 +180,10 @@ static const char reader[] =
 	"assert busy['fate'] == 'left' and busy['reason'] == 'in_use', busy\n"
 	"assert a['names'][0]['fate'] == 'keeper' and a['names'][1]['fate'] == 'linked'\n"
 	"assert a['names'][0]['mtime'] == -1 and a['names'][0]['allocated'] == 4096\n"
+	"assert [(i['size'], [name(n) for n in i['names']]) for i in d['apart']] == [(4, [b'main', b'bad\\xff', b'sealed']),"
+	" (5, [b'main', b'bad\\xff'])], d['apart']\n"
+	"assert [(n.get('differ'), n.get('option')) for n in d['apart'][0]['names']] == [(None, None),"
+	" (['owner', 'mode'], '--ignore owner,mode'), (['protection'], '')], d['apart']\n"
 	"errors = [i for i in d['issues'] if i['kind'] == 'error']\n"
 	"assert all(i['stage'] == 'hash' and i['errno'] == 13 for i in errors)\n"
 	"assert [name(i) for i in errors] == [name(i) for i in a['names']]\n"
@@ -255,6 +278,36 @@ START_TEST(text_says_the_figures)
 			 "In use       1 name, left for the next run\n"
 			 "Refused      2 names\n"
 			 "Errors       21 things could not be read or linked: see standard error\n");
+	text_free(&text);
+}
+END_TEST
+
+static struct text apart_of(unsigned detail)
+{
+	struct report report = { .detail = detail };
+	struct sink sink = { .kind = &sink_text, .report = &report, .out.fd = -1 };
+
+	feed_apart(&sink);
+	ck_assert(!sink.out.text.failed);
+	return sink.out.text;
+}
+
+START_TEST(verbose_names_files_kept_apart)
+{
+	struct text text = apart_of(1);
+
+	ck_assert_str_eq(text.at, "3 files of 4 bytes each, equal but kept apart:\n"
+				  "  like    main\n"
+				  "  apart   $'bad\\377'  (differs in owner and mode: --ignore owner,mode)\n"
+				  "  apart   sealed  (differs in encryption or fs-verity)\n"
+				  "\n"
+				  "2 files of 5 bytes each, equal but kept apart:\n"
+				  "  like    main\n"
+				  "  apart   $'bad\\377'  (differs in owner and mode: --ignore owner,mode)\n"
+				  "\n");
+	text_free(&text);
+	text = apart_of(2);
+	ck_assert_ptr_nonnull(strstr(text.at, "\n  apart   sealed  [inode 9, 1 link, 1970-01-01 "));
 	text_free(&text);
 }
 END_TEST
@@ -509,6 +562,7 @@ int main(void)
 		text_is_harmless,
 		text_says_the_figures,
 		verbose_lists_sets_and_why,
+		verbose_names_files_kept_apart,
 		page_is_harmless,
 		colour_only_when_asked,
 		print0_gives_raw_names,
