@@ -138,6 +138,7 @@ enum dlk_reason {
 	DLK_REASON_CACHE_DAMAGED,  /* a note: the cache `path` was damaged; renamed to `other`, or NULL: parts not used */
 	DLK_REASON_CACHE_UNWRITTEN, /* a note: not all could be written to the cache `path`, for `error`; it is used as it is */
 	DLK_REASON_CACHE_ELSEWHERE, /* a note: the cache `path` knew other file systems only; these were read without it */
+	DLK_REASON_NO_LINKS,       /* the file system has no hard links (FAT, exFAT) */
 };
 
 struct dlk_event {

@@ -2,6 +2,7 @@
 /* complain.c - what goes to stderr at the end of a run */
 #include "complain.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "out.h"
@@ -16,6 +17,9 @@ static const char *reason_of(const struct issue_cause *cause)
 		return "no line of a journal";
 	if (cause->stage == DLK_STAGE_JOURNAL && cause->reason == DLK_REASON_NEWER)
 		return "the journal was written by a newer version";
+	/* What a FUSE file system can do is known only when it was tried. */
+	if (cause->stage == DLK_STAGE_LINK && cause->error == EPERM)
+		return "Operation not permitted (protected, or on a file system without hard links)";
 	return cause->error ? strerror(cause->error) : words_because(cause->reason);
 }
 

@@ -296,16 +296,26 @@ static int order_files(const void *a, const void *b, void *ctx)
 	return catalog_path_order(ctx, first_path(ctx, x->inode), first_path(ctx, y->inode));
 }
 
-/* Members that nobody could change or link to, or on a read-only mount. They are told in path order. */
+/* Why nobody could change a file or link to it, or DLK_REASON_NONE. */
+static enum dlk_reason why_fixed(const struct dlk_plan *plan, const struct candidate_file *file)
+{
+	const struct mount_facts *mount = &plan->catalog.domains.at[file->meta->domain];
+	if (mount->read_only)
+		return DLK_REASON_READ_ONLY;
+	if (mount->no_links && plan->options.method == DLK_HARDLINK)
+		return DLK_REASON_NO_LINKS;
+	return file->meta->immutable ? DLK_REASON_IMMUTABLE : DLK_REASON_NONE;
+}
+
+/* Members of which nothing can become, whatever the policy. They are told in path order. */
 static void put_aside(struct plan_class *class)
 {
-	struct dlk_plan *plan = class->plan;
 	size_t kept = 0;
 	for (size_t i = 0; i < class->files.count; i++) {
 		struct candidate_file *file = &class->files.at[i];
-		bool read_only = plan->catalog.domains.at[file->meta->domain].read_only;
-		if (read_only || file->meta->immutable) {
-			leave(plan, file->inode, read_only ? DLK_REASON_READ_ONLY : DLK_REASON_IMMUTABLE);
+		enum dlk_reason reason = why_fixed(class->plan, file);
+		if (reason != DLK_REASON_NONE) {
+			leave(class->plan, file->inode, reason);
 			free(file->dir);
 		} else {
 			class->files.at[kept++] = *file;

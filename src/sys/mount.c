@@ -17,6 +17,9 @@
 /* Missing from <linux/magic.h> of Linux 6.1. */
 #define MAGIC_ZFS      0x2fc12fc1
 #define MAGIC_BCACHEFS 0xca451a4e
+/* In none: fs/hfs/hfs.h, fs/vboxsf/super.c. */
+#define MAGIC_HFS    0x4244
+#define MAGIC_VBOXSF 0x786f4256
 
 struct kind {
 	uint32_t magic;
@@ -68,6 +71,19 @@ static const struct kind *kind_of(uint32_t magic)
 }
 
 /*
+ * link(2) says EPERM where the inode_operations of directories have no link (fs/namei.c, vfs_link), as those of fs/fat, fs/exfat, fs/hpfs,
+ * fs/hfs and fs/vboxsf. What lies behind FUSE nobody knows before it was tried.
+ */
+static bool no_links(uint32_t magic)
+{
+	static const uint32_t without[] = { MSDOS_SUPER_MAGIC, EXFAT_SUPER_MAGIC, HPFS_SUPER_MAGIC, MAGIC_HFS, MAGIC_VBOXSF };
+	for (size_t i = 0; i < countof(without); i++)
+		if (without[i] == magic)
+			return true;
+	return false;
+}
+
+/*
  * A read-only subvolume or snapshot of btrfs lies on a mount that may be written: statfs does not tell, asking for write access
  * does, even root (fs/btrfs/inode.c, btrfs_permission).
  */
@@ -99,6 +115,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.holes_true = kind->holes_true,
 		.leases = kind->leases,
 		.leases_here = kind->leases_here,
+		.no_links = no_links((uint32_t)statfs.f_type),
 	};
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that are one to every comparison stay apart all the same where one of them would lose what protects it, or its readers. */
+/* Files that are one to every comparison stay apart all the same where one of them would lose what protects it, or its readers, or no link can be made. */
 #include "scratch.h"
 
+#include <linux/magic.h>
 #include <sys/mman.h>
 
 #include "../../include/dedupe-link.h"
@@ -110,6 +111,37 @@ START_TEST(no_word_makes_a_sealed_file_one_with_another)
 	}
 	attributes = 0;
 	ck_assert_uint_eq(run(DLK_RESPECT_DEFAULT, true).links_made, 1);
+}
+END_TEST
+
+static uint64_t links_tried;
+
+static int telling_fat(int fd, struct statfs *ret)
+{
+	int r = sys_kernel.fstatfs(fd, ret);
+	ret->f_type = MSDOS_SUPER_MAGIC;
+	return r;
+}
+
+static int refusing_linkat(int from, const char *old, int to, const char *new, int flags)
+{
+	(void)from, (void)old, (void)to, (void)new, (void)flags;
+	links_tried++;
+	return -EPERM;
+}
+
+/* A dry run that promised what link(2) refuses would be no dry run; nor is it trouble that somebody could do something about. */
+START_TEST(where_no_links_can_be_made_none_is_promised)
+{
+	table.fstatfs = telling_fat;
+	table.linkat = refusing_linkat;
+	sys_replace(&table);
+	for (int apply = 0; apply < 2; apply++) {
+		struct dlk_tally tally = run(DLK_RESPECT_DEFAULT, apply);
+		ck_assert_uint_eq(tally.links_made + tally.sets + tally.bytes_saved + tally.errors, 0);
+		ck_assert_uint_eq(tally.skipped_refused, 2);
+	}
+	ck_assert_uint_eq(links_tried, 0);
 }
 END_TEST
 
@@ -316,6 +348,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		no_word_makes_a_sealed_file_one_with_another,
+		where_no_links_can_be_made_none_is_promised,
 		sealed_files_become_one_among_themselves,
 		a_pair_that_differs_in_its_seal_is_refused,
 		what_was_sealed_since_the_scan_is_changed,

@@ -371,10 +371,9 @@ END_TEST
 
 /* ---- complaints ---- */
 
-/* What complain_issues writes to stderr. */
-static struct text complaints(bool keep_all)
+/* What complain_issues writes to stderr. Takes the issues. */
+static struct text said_of(struct issues *issues)
 {
-	struct issues issues = { .keep_all = keep_all };
 	const struct options options = { 0 };
 	FILE *err = tmpfile();
 	struct text text = { 0 };
@@ -382,13 +381,29 @@ static struct text complaints(bool keep_all)
 
 	ck_assert_ptr_nonnull(err);
 	ck_assert_int_eq(dup2(fileno(err), STDERR_FILENO), STDERR_FILENO);
-	note_all(&issues);
-	complain_issues(&issues, &options);
+	complain_issues(issues, &options);
 	rewind(err);
 	text_add(&text, buffer, fread(buffer, 1, sizeof(buffer), err));
-	issues_free(&issues);
+	issues_free(issues);
 	fclose(err);
 	return text;
+}
+
+static struct text complaints(bool keep_all)
+{
+	struct issues issues = { .keep_all = keep_all };
+
+	note_all(&issues);
+	return said_of(&issues);
+}
+
+static struct text complaints_of(const struct dlk_event *event, unsigned times)
+{
+	struct issues issues = { 0 };
+
+	for (unsigned i = 0; i < times; i++)
+		issues_note(&issues, event);
+	return said_of(&issues);
 }
 
 START_TEST(one_line_per_cause)
@@ -400,6 +415,17 @@ START_TEST(one_line_per_cause)
 			 "dedupe-link: $'kept\\033' is a file that could not be put back where it was: please look at it "
 			 "($'bad\\377')\n"
 			 "dedupe-link: something is a file that could not be put back where it was: please look at it\n");
+	text_free(&text);
+}
+END_TEST
+
+START_TEST(a_link_that_is_not_permitted_has_two_reasons)
+{
+	const struct dlk_event event = { .kind = DLK_EVENT_ERROR, .stage = DLK_STAGE_LINK, .error = EPERM, .path = "a" };
+	struct text text = complaints_of(&event, 40);
+
+	ck_assert_str_eq(text.at, "dedupe-link: cannot make a link beside a and 39 others: Operation not permitted "
+				  "(protected, or on a file system without hard links)\n");
 	text_free(&text);
 }
 END_TEST
@@ -567,6 +593,7 @@ int main(void)
 		colour_only_when_asked,
 		print0_gives_raw_names,
 		one_line_per_cause,
+		a_link_that_is_not_permitted_has_two_reasons,
 		verbose_complains_of_every_path,
 		write_errors_are_remembered,
 		nearest_word_is_found,
