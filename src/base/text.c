@@ -127,6 +127,17 @@ bool text_utf8(const char *bytes, size_t length)
 }
 
 /* C0, DEL, C1; line and paragraph separators; bidirectional embeddings, overrides and isolates. */
+size_t text_cut(const char *string, size_t most)
+{
+	const size_t longest = 4; /* bytes of a character */
+	size_t length = strnlen(string, most + 1), cut = most;
+	if (length <= most)
+		return length;
+	while (cut && most - cut < longest - 1 && ((unsigned char)string[cut] & 0xc0) == 0x80)
+		cut--;
+	return cut;
+}
+
 static bool is_control(int32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||

@@ -31,6 +31,9 @@ void text_add_quoted(struct text *text, const char *name);
 /* True when all bytes are valid UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). */
 bool text_utf8(const char *bytes, size_t length);
 
+/* The longest beginning of a string, in bytes and of at most `most`, that cuts no character of UTF-8 in two. */
+size_t text_cut(const char *string, size_t most);
+
 /*
  * Appends a JSON string with its quotes. Control characters, as above, are escaped; each maximal bad piece of invalid
  * UTF-8 becomes one U+FFFD.

@@ -23,12 +23,14 @@
 #include <unistd.h>
 
 #include "../base/fail.h"
+#include "../base/text.h"
 #include "../sys/beneath.h"
 #include "../sys/extent.h"
 #include "../sys/swap.h"
 
 enum {
 	TEMP_TRIES = 64,
+	NAME_KEPT = 200, /* bytes of a name that stand in that of a file kept aside */
 	PUT_BACK_ROUNDS = 100, /* each further round needs another program's rename at just that moment */
 	/* Of ctimes, for step 3, in ms: the coarsest of a file system we know, and what is fine enough to rule that out. */
 	COARSE = 2000,
@@ -244,15 +246,32 @@ static int look(struct replacer *replacer, struct replace_pending *p)
 
 /* ---- undo ---- */
 
-/* Keeps what is in T under a name that people understand, and says so. */
+/*
+ * Makes a file beside D under a name that people understand. Some file systems have room for less (143 bytes on eCryptfs), and some
+ * take whole characters only (ext4 with casefold, strict): D's own name gets shorter until it fits.
+ */
+static int name_aside(struct replace_pending *p, const char *what,
+		      int (*make)(const struct replace_pending *p, const char *name), char *ret_name, size_t room)
+{
+	size_t most = NAME_KEPT;
+	int r = -EEXIST;
+	for (unsigned i = 0; i < TEMP_TRIES && (r == -EEXIST || r == -ENAMETOOLONG); i++) {
+		most = r == -ENAMETOOLONG ? most / 2 : most;
+		snprintf(ret_name, room, "%.*s.dedupe-link-%s-%u", (int)text_cut(p->place.name, most), p->place.name, what, i);
+		r = make(p, ret_name);
+	}
+	return r;
+}
+
+static int move_aside(const struct replace_pending *p, const char *name)
+{
+	return swap_aside(p->place.dirfd, p->temp, name);
+}
+
+/* Keeps what is in T, and says so. */
 static void keep_aside(struct replace_pending *p, struct replace_outcome *outcome, char *ret_name, size_t room)
 {
-	int r = -EEXIST;
-	for (unsigned i = 0; i < TEMP_TRIES && r == -EEXIST; i++) {
-		snprintf(ret_name, room, "%.200s.dedupe-link-kept-%u", p->place.name, i);
-		r = swap_aside(p->place.dirfd, p->temp, ret_name);
-	}
-	if (r)
+	if (name_aside(p, "kept", move_aside, ret_name, room))
 		snprintf(ret_name, room, "%s", p->temp); /* it stays where it is; recovery looks at it again */
 	outcome->kept = ret_name;
 	outcome->kept_reason = DLK_REASON_KEPT_ASIDE;
@@ -396,6 +415,12 @@ static enum dlk_reason probe(struct replacer *replacer, struct replace_pending *
 	return confirm_attributes(replacer->confirm, target) ? DLK_REASON_CHANGED : DLK_REASON_NONE;
 }
 
+static int copy_aside(const struct replace_pending *p, const char *name)
+{
+	const struct candidate *target = proof_target(p->proof);
+	return swap_rescue(target->fd, target->holes_true, p->place.dirfd, name);
+}
+
 /*
  * Somebody opened the old file after the last look. The name they opened leads elsewhere now, so what they write would be lost with
  * their descriptor, or show at the file's other names only: let them write, and when they have, keep a copy.
@@ -416,11 +441,7 @@ static void rescue(struct replace_pending *p, struct replace_outcome *outcome, c
 		lease_drop(&lease);
 	if (!r && !stamp_fd(target->fd, &now) && stamp_same_version(&now, &target->stamp))
 		return; /* opened, but not written */
-	r = -EEXIST;
-	for (unsigned i = 0; i < TEMP_TRIES && r == -EEXIST; i++) {
-		snprintf(name, room, "%.200s.dedupe-link-rescued-%u", p->place.name, i);
-		r = swap_rescue(target->fd, target->holes_true, p->place.dirfd, name);
-	}
+	r = name_aside(p, "rescued", copy_aside, name, room);
 	outcome->error = r;
 	outcome->kept = r ? NULL : name;
 	outcome->kept_reason = DLK_REASON_LATE_OPENER;

@@ -2,6 +2,7 @@
 /* story_undo.c - an undo, and what others do in the middle of it */
 #include "story.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +163,33 @@ static void story_no_name_to_keep(void)
 	check(report.kept_count == 1 && begins_with(report.kept[0], WRITTEN), "another name was told than what was kept has");
 }
 
+static const struct sys_calls *hooked;
+
+static int short_names(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags)
+{
+	bool aside = flags == RENAME_NOREPLACE;
+	return aside && strlen(new_path) > 20 ? -ENAMETOOLONG : hooked->renameat2(old_dirfd, old_path, new_dirfd, new_path, flags);
+}
+
+/* Where names may have no 255 bytes what is kept gets a shorter one, which people understand all the same. */
+static void story_kept_short_names(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooked = sys;
+	struct sys_calls table = *sys;
+	table.renameat2 = short_names;
+	sys_replace(&table);
+	struct actor *writer = actor_make(write_in_place, TARGET);
+	hooks_add(at_exchange, actor_go, writer);
+	hooks_add(at_verify, act_move, NULL);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(report.kept_count == 1 && strstr(report.kept[0], "/n.dedupe-link-kept-"), "no name to understand");
+	check(begins_with(report.kept[0], WRITTEN), "a write was lost");
+	check_always(&report);
+}
+
 /* ---- what is needed no more is what was proven, and nothing else ---- */
 
 /* D was moved away and T kept: what the mover has, or what was kept and told, has what another did to D. */
@@ -245,6 +273,7 @@ static const struct story stories[] = {
 	{ "row 6: undo, moved and created", story_verify_move_create, false },
 	{ "row 7: undo, a stale file looked up", story_stale_between, false },
 	{ "undo: no name left to keep it under", story_no_name_to_keep, false },
+	{ "undo: short names", story_kept_short_names, false },
 	{ "undo: setxattr, moved before it", story_setxattr_move, false },
 	{ "undo: chmod, moved and created at its exchange", story_chmod_move_create, false },
 	{ "undo: save, moved and created at its exchange", story_save_move_create, false },

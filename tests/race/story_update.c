@@ -292,6 +292,30 @@ static void story_late_no_room(void)
 	check_always(&report);
 }
 
+static int short_names(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return flags & O_CREAT && strlen(path) > 24 ? -ENAMETOOLONG : hooked->openat(dirfd, path, flags, mode);
+}
+
+/* Where names may have no 255 bytes the copy of what a late opener wrote gets a shorter one. */
+static void story_late_short_names(void)
+{
+	field_make(SAME);
+	hooks_install();
+	hooked = sys;
+	struct actor *writer = actor_make_stale(write_in_place, TARGET);
+	struct sys_calls table = *sys;
+	table.openat = short_names;
+	sys_replace(&table);
+	hooks_add(at_exchange, actor_look, writer);
+	hooks_add(at_drop, actor_go, writer);
+	struct report report = run_all();
+	must(actor_join(writer), "writer");
+	check(!report.tally.errors && report.reasons[DLK_REASON_LATE_OPENER] == 1, "no copy was made");
+	check(report.kept_count == 1 && begins_with(report.kept[0], WRITTEN), "a late write was lost");
+	check_always(&report);
+}
+
 /* Who waits for a large file that we compare waits milliseconds. */
 static void story_polled(void)
 {
@@ -960,6 +984,7 @@ static const struct story stories[] = {
 	{ "stale write, target of two names", story_two_names, false },
 	{ "late write, target lives on elsewhere", story_late_other_name, false },
 	{ "late write, no room for a copy", story_late_no_room, false },
+	{ "late write, short names", story_late_short_names, false },
 	{ "write while a large file is compared", story_polled, false },
 	{ "write while others are compared, unreadable itself", story_unreadable_polled, false },
 	{ "keeper of three unreadable", story_keeper_unreadable, false },

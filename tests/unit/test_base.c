@@ -424,6 +424,31 @@ START_TEST(quoted_names_come_back_through_a_shell)
 }
 END_TEST
 
+START_TEST(names_are_cut_between_characters)
+{
+	static const struct {
+		const char *string;
+		size_t most, expected;
+	} table[] = {
+		{ "", 0, 0 },
+		{ "", 5, 0 },
+		{ "abc", 3, 3 },
+		{ "abc", 4, 3 },
+		{ "abc", 2, 2 },
+		{ "abc", 0, 0 },
+		{ "a\xc3\xa9", 3, 3 },
+		{ "a\xc3\xa9", 2, 1 },
+		{ "\xe2\x82\xac!", 3, 3 },
+		{ "\xe2\x82\xac", 2, 0 },
+		{ "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 7, 4 },
+		{ "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 3, 0 },
+		{ "\x80\x80\x80\x80\x80\x80\x80\x80", 6, 3 }, /* no UTF-8 */
+	};
+	for (size_t i = 0; i < countof(table); i++)
+		ck_assert_uint_eq(text_cut(table[i].string, table[i].most), table[i].expected);
+}
+END_TEST
+
 START_TEST(utf8_is_told_from_other_bytes)
 {
 	static const struct {
@@ -695,6 +720,7 @@ int main(void)
 		text_grows_and_remembers_failure,
 		names_are_quoted_for_a_terminal,
 		quoted_names_come_back_through_a_shell,
+		names_are_cut_between_characters,
 		utf8_is_told_from_other_bytes,
 		json_strings_are_always_valid,
 		base64_as_in_the_rfc,
