@@ -139,6 +139,7 @@ enum dlk_reason {
 	DLK_REASON_CACHE_UNWRITTEN, /* a note: not all could be written to the cache `path`, for `error`; it is used as it is */
 	DLK_REASON_CACHE_ELSEWHERE, /* a note: the cache `path` knew other file systems only; these were read without it */
 	DLK_REASON_NO_LINKS,       /* the file system has no hard links (FAT, exFAT) */
+	DLK_REASON_SHORT_NAMES,    /* the file system has no room for a temporary name (Minix, Amiga) */
 };
 
 struct dlk_event {

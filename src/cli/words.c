@@ -65,6 +65,7 @@ static const struct reason_words reasons[] = {
 	[DLK_REASON_TORN] = { "torn", "the plan is torn: its last line is missing" },
 	[DLK_REASON_NEWER] = { "newer", "the plan was written by a newer version" },
 	[DLK_REASON_NO_LINKS] = { "no_links", "on a file system without hard links" },
+	[DLK_REASON_SHORT_NAMES] = { "short_names", "on a file system with no room for temporary names" },
 	[DLK_REASON_NO_REFLINKS] = { "no_reflinks", "this file system cannot let files share blocks, as btrfs and newer XFS can" },
 	[DLK_REASON_APART] = { "apart", "differing in what must agree" },
 	[DLK_REASON_NO_JOURNAL] = { "no_journal", "the journal could not be written" },

@@ -21,6 +21,7 @@
 #include "keeper.h"
 #include "lock.h"
 #include "reach.h"
+#include "temp.h"
 
 /* A member of a class with all that the policy may ask of it. */
 struct candidate_file {
@@ -304,6 +305,8 @@ static enum dlk_reason why_fixed(const struct dlk_plan *plan, const struct candi
 		return DLK_REASON_READ_ONLY;
 	if (mount->no_links && plan->options.method == DLK_HARDLINK)
 		return DLK_REASON_NO_LINKS;
+	if (mount->name_max && mount->name_max < TEMP_LENGTH && plan->options.method == DLK_HARDLINK)
+		return DLK_REASON_SHORT_NAMES;
 	return file->meta->immutable ? DLK_REASON_IMMUTABLE : DLK_REASON_NONE;
 }
 

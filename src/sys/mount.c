@@ -115,6 +115,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.holes_true = kind->holes_true,
 		.leases = kind->leases,
 		.leases_here = kind->leases_here,
+		.name_max = statfs.f_namelen > 0 ? (uint32_t)statfs.f_namelen : 0,
 		.no_links = no_links((uint32_t)statfs.f_type),
 	};
 	return 0;

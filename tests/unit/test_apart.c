@@ -116,10 +116,13 @@ END_TEST
 
 static uint64_t links_tried;
 
-static int telling_fat(int fd, struct statfs *ret)
+static int64_t told_type, told_length;
+
+static int telling_fstatfs(int fd, struct statfs *ret)
 {
 	int r = sys_kernel.fstatfs(fd, ret);
-	ret->f_type = MSDOS_SUPER_MAGIC;
+	ret->f_type = (__typeof__(ret->f_type))told_type;
+	ret->f_namelen = (__typeof__(ret->f_namelen))told_length;
 	return r;
 }
 
@@ -133,15 +136,32 @@ static int refusing_linkat(int from, const char *old, int to, const char *new, i
 /* A dry run that promised what link(2) refuses would be no dry run; nor is it trouble that somebody could do something about. */
 START_TEST(where_no_links_can_be_made_none_is_promised)
 {
-	table.fstatfs = telling_fat;
+	static const int64_t told[][2] = { { MSDOS_SUPER_MAGIC, 255 }, { MINIX_SUPER_MAGIC2, 30 }, { AFFS_SUPER_MAGIC, TEMP_LENGTH - 1 } };
+	table.fstatfs = telling_fstatfs;
 	table.linkat = refusing_linkat;
 	sys_replace(&table);
-	for (int apply = 0; apply < 2; apply++) {
-		struct dlk_tally tally = run(DLK_RESPECT_DEFAULT, apply);
+	for (size_t i = 0; i < 2 * countof(told); i++) {
+		told_type = told[i / 2][0];
+		told_length = told[i / 2][1];
+		struct dlk_tally tally = run(DLK_RESPECT_DEFAULT, i % 2);
 		ck_assert_uint_eq(tally.links_made + tally.sets + tally.bytes_saved + tally.errors, 0);
 		ck_assert_uint_eq(tally.skipped_refused, 2);
 	}
 	ck_assert_uint_eq(links_tried, 0);
+}
+END_TEST
+
+START_TEST(names_that_are_just_long_enough_will_do)
+{
+	static const int64_t lengths[] = { TEMP_LENGTH, 0 /* not told */ };
+	table.fstatfs = telling_fstatfs;
+	sys_replace(&table);
+	for (size_t i = 0; i < countof(lengths); i++) {
+		told_type = MINIX3_SUPER_MAGIC;
+		told_length = lengths[i];
+		ck_assert_uint_eq(run(DLK_RESPECT_DEFAULT, false).links_made, 1);
+	}
+	ck_assert_uint_eq(run(DLK_RESPECT_DEFAULT, true).links_made, 1);
 }
 END_TEST
 
@@ -349,6 +369,7 @@ int main(void)
 	const TTest *const tests[] = {
 		no_word_makes_a_sealed_file_one_with_another,
 		where_no_links_can_be_made_none_is_promised,
+		names_that_are_just_long_enough_will_do,
 		sealed_files_become_one_among_themselves,
 		a_pair_that_differs_in_its_seal_is_refused,
 		what_was_sealed_since_the_scan_is_changed,

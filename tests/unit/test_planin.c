@@ -7,7 +7,7 @@
 #include "../../include/dedupe-link.h"
 #include "../../src/base/text.h"
 
-enum { FILES = 5, STEPS = 4, LINES = STEPS + 2, REASONS = DLK_REASON_NO_LINKS + 1 };
+enum { FILES = 5, STEPS = 4, LINES = STEPS + 2, REASONS = DLK_REASON_SHORT_NAMES + 1 };
 
 static const char *const names[FILES] = { "a", "b", "c", "sub/d", "sub/e" };
 static struct text lines[LINES]; /* header, steps that make all others links of a, counts */

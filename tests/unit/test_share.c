@@ -199,7 +199,7 @@ static void set_up(void)
 /* ---- runs ---- */
 
 struct seen {
-	unsigned errors[DLK_REASON_NO_LINKS + 1], skips[DLK_REASON_NO_LINKS + 1];
+	unsigned errors[DLK_REASON_SHORT_NAMES + 1], skips[DLK_REASON_SHORT_NAMES + 1];
 	int error;
 	unsigned fates[DLK_FATE_LEFT + 1];
 	struct dlk_tally tally;
