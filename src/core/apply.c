@@ -171,11 +171,15 @@ static void tell_linked_name(struct worker *worker, const struct name *name, con
 	tell_linked(&plan->tell, path, other);
 }
 
-/* The last name of a target was settled: what went, what is held elsewhere. */
+/*
+ * The last name of a target was settled: what went, what is held elsewhere. Nobody wrote to it, but on an overlay our exchange may have
+ * copied it up, to a file that has more blocks, as XFS gives room to grow: not those were there to be freed.
+ */
 static void account_target(struct worker *worker, const struct candidate *candidate)
 {
+	const struct catalog_inode *scanned = catalog_inode(&worker->plan->catalog, (struct inode_id){ candidate->inode });
 	struct account_inode inode = {
-		.blocks = candidate->stamp.blocks,
+		.blocks = u64_min(candidate->stamp.blocks, scanned->blocks),
 		.shared = candidate->shared,
 		.names = candidate->moved,
 		.last = candidate->gone,

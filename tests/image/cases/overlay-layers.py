@@ -5,6 +5,23 @@ import os
 import image
 
 
+def copied_up(t):
+    """XFS gives a file that is copied up room to grow: what went are the blocks that were promised."""
+    place = image.make(t, "xfs", 300, "three-disk")
+    for name in ("upper", "work"):
+        os.mkdir(t.path("three-disk", name))
+    for number in range(6):
+        t.write("three-disk/lower/tree/f%d" % number, t.random(100000, number // 3))
+    image.syncfs(place)
+    os.mkdir(t.path("three"))
+    t.sh("mount", "-t", "overlay", "-o", "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work" % (place, place, place),
+         "overlay", t.path("three"))
+    dry = t.json("-n", "three/tree")
+    done = t.json("three/tree")
+    image.same_figures(t, dry, done)
+    t.figures(done, links_made=4, errors=0)
+
+
 def stack(t, where, lower):
     """An overlay with files of `lower` (made here) and of its upper layer, on an ext4; returns the latter's path."""
     place = image.make(t, "ext4", 64, where + "-disk", ["-b", "4096"])
@@ -50,3 +67,4 @@ def test(t):
     t.figures(done, links_made=0, skipped_refused=14, errors=0)
     image.no_temps(t, "two")
     t.equal(sum("hard link" in line for line in t.run("two/tree").out.splitlines()), 1, "lines that say why")
+    copied_up(t)
