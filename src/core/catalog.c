@@ -206,6 +206,13 @@ static int add_path(struct catalog *catalog, struct dir_id dir, const char *name
 	return 0;
 }
 
+/* What is less than a block of the file system is not there: see mount.c. */
+static uint64_t whole_blocks(const struct mount_facts *mount, uint64_t blocks)
+{
+	uint64_t unit = mount->block / 512;
+	return unit ? blocks - blocks % unit : blocks;
+}
+
 static int add_inode(struct catalog *catalog, const struct stamp *stamp, uint32_t domain, uint32_t *ret)
 {
 	uint32_t meta, id = (uint32_t)catalog->inodes.count;
@@ -218,7 +225,7 @@ static int add_inode(struct catalog *catalog, const struct stamp *stamp, uint32_
 		.ino = stamp->ino,
 		.size = stamp->size,
 		.mtime = stamp->mtime,
-		.blocks = stamp->blocks,
+		.blocks = whole_blocks(&catalog->domains.at[domain], stamp->blocks),
 		.meta = meta,
 		.links = stamp->links,
 		.first_path = ID_NONE,

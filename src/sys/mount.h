@@ -20,6 +20,7 @@ struct mount_facts {
 	bool holes_true;        /* what SEEK_DATA calls a hole holds zeros, for certain */
 	bool leases;            /* leases bind every writer */
 	bool leases_here;       /* leases bind at least those who open a file through this mount: worth taking */
+	uint32_t block;         /* blocks of files come in multiples of so many bytes, less is none at all; 0: not known */
 	uint32_t name_max;      /* most bytes of a name; 0: not told */
 	bool no_links;          /* no hard link can be made here; false where that is not known */
 	uint64_t whole[2];      /* of which file system this is a part; zeros: not asked, or it has no parts */

@@ -591,17 +591,17 @@ START_TEST(mount_knows_file_systems_by_type)
 		uint32_t magic;
 		struct mount_facts facts;
 	} rows[] = {
-		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, true, false, true, true, true, 100, false, { 0, 0 } } },
-		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, false, true, true, true, true, 100, false, { 0, 0 } } },
-		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, false, true, true, true, true, 100, false, { 0, 0 } } },
-		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, false, true, true, true, 100, false, { 0, 0 } } },
-		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, 100, false, { 0, 0 } } },
-		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 100, false, { 0, 0 } } },
-		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, 100, false, { 0, 0 } } },
-		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 100, false, { 0, 0 } } },
-		{ MSDOS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 100, true, { 0, 0 } } },
-		{ EXFAT_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 100, true, { 0, 0 } } },
-		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 100, false, { 0, 0 } } },
+		{ EXT4_SUPER_MAGIC, { 0, 0, 65000, false, true, true, false, true, true, true, 1024, 100, false, { 0, 0 } } },
+		{ XFS_SUPER_MAGIC, { 0, 0, 2147483647, false, true, false, true, true, true, true, 0, 100, false, { 0, 0 } } },
+		{ BTRFS_SUPER_MAGIC, { 0, 0, 65535, false, true, false, true, true, true, true, 0, 100, false, { 0, 0 } } },
+		{ TMPFS_MAGIC, { 0, 0, UINT32_MAX, false, true, false, false, true, true, true, 0, 100, false, { 0, 0 } } },
+		{ OVERLAYFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, 0, 100, false, { 0, 0 } } },
+		{ NFS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 0, 100, false, { 0, 0 } } },
+		{ FUSE_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, true, 0, 100, false, { 0, 0 } } },
+		{ SMB2_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 0, 100, false, { 0, 0 } } },
+		{ MSDOS_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 0, 100, true, { 0, 0 } } },
+		{ EXFAT_SUPER_MAGIC, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 0, 100, true, { 0, 0 } } },
+		{ 0x12345678, { 0, 0, UINT32_MAX, false, false, false, true, false, false, false, 0, 100, false, { 0, 0 } } },
 	};
 	struct stamp stamp;
 	ck_assert_int_eq(stamp_fd(top, &stamp), 0);
@@ -612,6 +612,7 @@ START_TEST(mount_knows_file_systems_by_type)
 			struct mount_facts got;
 			told_fs.f_type = (__typeof__(told_fs.f_type))(int32_t)rows[i].magic;
 			told_fs.f_namelen = 100;
+			told_fs.f_bsize = 1024;
 			told_fs.f_flags = read_only ? ST_RDONLY | ST_NOATIME : ST_NOATIME;
 			ck_assert_int_eq(mount_look(top, &got), 0);
 			ck_assert_uint_eq(got.dev, stamp.dev);
@@ -624,6 +625,7 @@ START_TEST(mount_knows_file_systems_by_type)
 			ck_assert_int_eq(got.holes_true, rows[i].facts.holes_true);
 			ck_assert_int_eq(got.leases, rows[i].facts.leases);
 			ck_assert_int_eq(got.leases_here, rows[i].facts.leases_here);
+			ck_assert_uint_eq(got.block, rows[i].facts.block);
 			ck_assert_uint_eq(got.name_max, rows[i].facts.name_max);
 			ck_assert_int_eq(got.no_links, rows[i].facts.no_links);
 		}
