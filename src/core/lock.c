@@ -8,7 +8,7 @@
  *
  * Directories are gathered first, each once, "alone" winning over "shared"; then they are locked in the order of their
  * inode numbers, and all are let go when one cannot be had, so that two waiting runs cannot hold each other up. When there are
- * many roots (lists of files), the top directory of their mount is locked instead.
+ * many roots (lists of files), or more directories than half of the descriptors, the top directory of their mount is locked instead.
  *
  * A mount below a root is a way into another tree, or into the same one once more: its top is locked like a root.
  */
@@ -37,15 +37,20 @@ struct lock {
 	const char *given; /* one of the roots, for the message, where no root itself could be opened */
 };
 
-void lock_free(struct lock *lock)
+static void let_go(struct lock *lock)
 {
-	if (!lock)
-		return;
 	for (size_t i = 0; i < lock->dirs.count; i++) {
 		close_fd(&lock->dirs.at[i].fd); /* the lock goes with the last descriptor of the open file */
 		free(lock->dirs.at[i].path);
 	}
 	vec_free(&lock->dirs);
+}
+
+void lock_free(struct lock *lock)
+{
+	if (!lock)
+		return;
+	let_go(lock);
 	mounts_free(&lock->mounts);
 	free(lock);
 }
@@ -298,22 +303,40 @@ static int add_all_below(struct lock *lock, const struct catalog *catalog, const
 	return r;
 }
 
+typedef int add_fn(struct lock *lock, const struct catalog *catalog, uint32_t root, const struct stamp *stamp, int *ret_refused);
+
 /*
- * A root directory that may not be opened is marked, so that the walk does not come to it without a lock either. The directory of
- * a file that was named may well be one that can be searched but not read.
+ * Adds each root by `add_one`, as long as there are no more than `most` directories. A root directory that may not be opened is
+ * marked, so that the walk does not come to it without a lock either. The directory of a file that was named may well be one that
+ * can be searched but not read. *ret_root: the last that was come to.
  */
-static int gather(struct lock *lock, const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below)
+static int add_roots(struct lock *lock, const struct catalog *catalog, struct roots *roots, add_fn *add_one, size_t most,
+		     uint32_t *ret_root)
 {
 	size_t dirs = roots->dirs.count, count = dirs + roots->parents.count;
-	uint32_t root = 0;
-	int r = mounts_read(&lock->mounts);
-	sys_descriptors(); /* raises the limit: one for each directory */
-	for (size_t i = 0; i < count && !r; i++) {
+	int r = 0;
+	for (size_t i = 0; i < count && !r && lock->dirs.count <= most; i++) {
 		int refused = 0, *error = i < dirs ? &roots->dirs.at[i].error : &refused;
 		const struct stamp *stamp = i < dirs ? &roots->dirs.at[i].stamp : &roots->parents.at[i - dirs].stamp;
-		root = i < dirs ? roots->dirs.at[i].root : roots->parents.at[i - dirs].root;
-		lock->given = catalog->roots.at[root].open;
-		r = (count > ALONE_MOST ? add_mount : add_root)(lock, catalog, root, stamp, error);
+		*ret_root = i < dirs ? roots->dirs.at[i].root : roots->parents.at[i - dirs].root;
+		lock->given = catalog->roots.at[*ret_root].open;
+		*error = 0;
+		r = add_one(lock, catalog, *ret_root, stamp, error);
+	}
+	return r;
+}
+
+/* The walk needs descriptors as well: where the roots and what is above them would take most, their mounts are locked. */
+static int gather(struct lock *lock, const struct catalog *catalog, struct roots *roots, struct tell *tell, bool below)
+{
+	size_t count = roots->dirs.count + roots->parents.count, most = sys_descriptors() / 2;
+	uint32_t root = 0;
+	int r = mounts_read(&lock->mounts);
+	if (!r && count <= ALONE_MOST)
+		r = add_roots(lock, catalog, roots, add_root, most, &root);
+	if (!r && (count > ALONE_MOST || lock->dirs.count > most)) {
+		let_go(lock);
+		r = add_roots(lock, catalog, roots, add_mount, SIZE_MAX, &root);
 	}
 	if (!r && below)
 		r = add_all_below(lock, catalog, roots);

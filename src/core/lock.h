@@ -6,7 +6,8 @@
  * run on a tree and a run on a part of it collide, whichever came first, under whatever spelling of the path, from
  * whatever user or container on this kernel, and a run that dies leaves nothing behind. Where a root is seen through a bind
  * mount, the directories above it in its own file system are sought through other mounts of it. The top of a mount below a root is
- * locked as the root is: the same files may lie in another run's tree.
+ * locked as the root is: the same files may lie in another run's tree. Where there are many roots, or few descriptors, the whole
+ * mount of each is locked.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two runs over overlapping trees never meet through mounts either: those they come by, and those they enter."""
 import os
+import resource
 import shutil
 
 from harness import load
@@ -30,6 +31,7 @@ def test(t):
         t.sh("umount", t.path("again"))
         shutil.rmtree(t.path("area/outer"))
     entered(t, lock)
+    locked_as_one(t, lock)
 
 
 def entered(t, lock):
@@ -51,3 +53,23 @@ def entered(t, lock):
         t.sh("umount", t.path("area/one/way"))
         shutil.rmtree(t.path("area/one"))
         shutil.rmtree(t.path("area/two"))
+
+
+def locked_as_one(t, lock):
+    """Where there are too few descriptors for a lock on each of many PATHs, all of their mount is locked."""
+    paths = ["area/many/%d" % number for number in range(30)]
+    for path in paths:
+        t.write(path + "/1", b"the same")
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    for held, asked in ((["area/many"], paths), (paths, ["area/many"]), (paths, ["area/many/7"])):
+        for path in paths:  # something to do for each first run
+            t.write(path + "/new", b"the same")
+            os.rename(t.path(path, "new"), t.path(path, "1"))
+        first = lock.begin(t, *held, preexec_fn=few)
+        try:
+            before = t.look("area")
+            done = t.run(*asked, exit=3, files=64)
+            t.check("another run holds the lock on " in done.err, "no clear line: " + done.about())
+            t.untouched(before)
+        finally:
+            lock.finish(t, first)
