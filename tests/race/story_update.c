@@ -29,30 +29,26 @@ static void story_calm(void)
 	check_always(&report);
 }
 
+/* A writer that was there first says so and goes on when it is told to. */
+static int there_first[2], go_on[2];
+
+static void wait_to_go_on(void)
+{
+	char word;
+	close(go_on[1]); /* so that the wait ends with the case, whatever becomes of it */
+	if (write(there_first[1], "x", 1) != 1 || read(go_on[0], &word, 1) != 1)
+		_exit(0);
+}
+
 static int keep_open(const char *path)
 {
 	int fd = open(path, O_WRONLY);
 	if (fd < 0)
 		return -errno;
-	sleep(1);
+	wait_to_go_on();
 	int r = pwrite(fd, WRITTEN, strlen(WRITTEN), 0) < 0 ? -errno : 0;
 	close(fd);
 	return r;
-}
-
-/* A writer that was there before us and writes after us: in use. */
-static void story_held_open(void)
-{
-	field_make(SAME);
-	hooks_install();
-	struct actor *writer = actor_make(keep_open, TARGET);
-	actor_send(writer);
-	usleep(200 * 1000);
-	struct report report = run_all();
-	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
-	must(actor_join(writer), "writer");
-	check_written();
-	check_always(&report);
 }
 
 /* As before, but the open descriptor is gone and a shared mapping is left. */
@@ -65,23 +61,39 @@ static int write_by_map(const char *path)
 	close(fd);
 	if (map == MAP_FAILED)
 		return -errno;
-	sleep(1);
+	wait_to_go_on();
 	memcpy(map, WRITTEN, strlen(WRITTEN));
 	return msync(map, SAME, MS_SYNC) ? -errno : 0;
 }
 
-static void story_mapped(void)
+/* A writer that was there before us and writes after us: in use. */
+static void do_held_by(int (*act)(const char *path))
 {
+	char word;
 	field_make(SAME);
 	hooks_install();
-	struct actor *writer = actor_make(write_by_map, TARGET);
+	must(pipe2(there_first, O_CLOEXEC), "pipe");
+	must(pipe2(go_on, O_CLOEXEC), "pipe");
+	struct actor *writer = actor_make(act, TARGET);
+	close(there_first[1]);
 	actor_send(writer);
-	usleep(200 * 1000);
+	check(read(there_first[0], &word, 1) == 1, "set-up: no writer");
 	struct report report = run_all();
 	check(report.tally.skipped_in_use == 1 && !report.tally.links_made, "not told to be in use");
+	must((int)write(go_on[1], "x", 1), "pipe");
 	must(actor_join(writer), "writer");
 	check_written();
 	check_always(&report);
+}
+
+static void story_held_open(void)
+{
+	do_held_by(keep_open);
+}
+
+static void story_mapped(void)
+{
+	do_held_by(write_by_map);
 }
 
 /* 1: chmod looked the name up before the exchange, and comes to the old file during the grace. */
