@@ -6,6 +6,7 @@
  *	                       twice that for the exchange
  *	DEDUPE_RACE_COUNTS=F   counts in the file F (struct slow_counts)
  *	DEDUPE_RACE_STOP=N     SIGSTOP after the N-th exchange
+ *	DEDUPE_RACE_KILL=N     SIGKILL before the N-th call that changes a name, writes or syncs
  *
  * Delays that LD_PRELOAD would give others go into our own table of calls, since it makes raw system calls.
  */
@@ -21,8 +22,8 @@
 #include "../../src/sys/sys.h"
 
 static struct sys_calls table;
-static unsigned sleep_most, stop_at;
-static _Atomic unsigned exchanges;
+static unsigned sleep_most, stop_at, kill_at;
+static _Atomic unsigned exchanges, deeds;
 static struct slow_counts *counts;
 
 /* Temporary names that are exchanged at the moment, by hash: a second exchange of one is an undo. */
@@ -49,6 +50,24 @@ static void dawdle(void)
 	usleep((unsigned)(state % most));
 }
 
+static void count_deed(void)
+{
+	if (++deeds == kill_at)
+		raise(SIGKILL);
+}
+
+static ssize_t slow_write(int fd, const void *buffer, size_t size)
+{
+	count_deed();
+	return sys_kernel.write(fd, buffer, size);
+}
+
+static int slow_fdatasync(int fd)
+{
+	count_deed();
+	return sys_kernel.fdatasync(fd);
+}
+
 static int slow_fcntl(int fd, int command, long argument)
 {
 	dawdle();
@@ -57,6 +76,7 @@ static int slow_fcntl(int fd, int command, long argument)
 
 static int slow_linkat(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, int flags)
 {
+	count_deed();
 	dawdle();
 	int r = sys_kernel.linkat(old_dirfd, old_path, new_dirfd, new_path, flags);
 	if (!r && counts)
@@ -67,6 +87,7 @@ static int slow_linkat(int old_dirfd, const char *old_path, int new_dirfd, const
 
 static int slow_renameat2(int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags)
 {
+	count_deed();
 	dawdle();
 	dawdle();
 	int r = sys_kernel.renameat2(old_dirfd, old_path, new_dirfd, new_path, flags);
@@ -87,6 +108,7 @@ static int slow_renameat2(int old_dirfd, const char *old_path, int new_dirfd, co
 
 static int slow_unlinkat(int dirfd, const char *path, int flags)
 {
+	count_deed();
 	dawdle();
 	int r = sys_kernel.unlinkat(dirfd, path, flags);
 	out[hash(path)] = 0;
@@ -115,8 +137,11 @@ __attribute__((constructor)) static void slow_down(void)
 {
 	sleep_most = number("DEDUPE_RACE_SLEEP");
 	stop_at = number("DEDUPE_RACE_STOP");
+	kill_at = number("DEDUPE_RACE_KILL");
 	counts = map_counts(getenv("DEDUPE_RACE_COUNTS"));
 	table = sys_kernel;
+	table.write = slow_write;
+	table.fdatasync = slow_fdatasync;
 	table.fcntl = slow_fcntl;
 	table.linkat = slow_linkat;
 	table.renameat2 = slow_renameat2;
