@@ -22,6 +22,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import traceback
 
 SKIPPED = 77
@@ -31,6 +32,8 @@ PROGRAM = os.path.abspath(os.environ.get("DEDUPE_LINK", os.path.join(TOP, "build
 # Sanitizers make everything slower; cases that have a choice of how much to do ask this.
 SLOW = os.environ.get("DEDUPE_SLOW", "") != ""
 NOBODY = 65534
+# Seconds until something is there that another process does: far more than it takes on a busy machine.
+PATIENCE = 600 if SLOW else 120
 # What sanitizers write when they found something; a run that says so never passes.
 ALARMS = ("Sanitizer", "runtime error:", "Assertion")
 
@@ -98,6 +101,35 @@ def settle(path):
     if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
         os.sync()
     os.close(fd)
+
+
+def wait_until(true, what, child=None):
+    """
+    Looks again and again until true() is, and returns that. A failure when it takes too long, or when `child` has ended: then it
+    cannot come any more.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        ended = child is not None and child.poll() is not None
+        found = true()
+        if found:
+            return found
+        if ended or time.monotonic() > until:
+            raise Failed("%s: %s" % ("ended before" if ended else "never came", what))
+        time.sleep(0.005)
+
+
+def has_open(pid, path):
+    """Whether a process, or one that it started (strace does), has a file at or below `path` open."""
+    path = os.path.realpath(path)
+    try:
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            if (os.readlink("/proc/%d/fd/%s" % (pid, fd)) + "/").startswith(path + "/"):
+                return True
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as children:
+            return any(has_open(int(child), path) for child in children.read().split())
+    except OSError:  # what was listed is gone
+        return False
 
 
 # ---- trees looked at

@@ -4,7 +4,8 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
+
+from harness import wait_until
 
 
 def rows(path):
@@ -21,14 +22,12 @@ def test(t):
     for number in range(600):
         t.write("d%d/f%d" % (number % 5, number), t.random(20000, number % 500))
     whole = t.json("-n", ".").summary["bytes_read"]
-    run = subprocess.Popen([t.program_for(None), "-q", "--bwlimit", "2M", cache, "."], cwd=t.top, stderr=subprocess.DEVNULL)
-    while not rows(path):
-        t.check(run.poll() is None, "the run was slow enough to be killed")
-        time.sleep(0.01)
+    # At this rate it would take two minutes, and writes every few seconds.
+    run = subprocess.Popen([t.program_for(None), "-q", "--bwlimit", "100K", cache, "."], cwd=t.top, stderr=subprocess.DEVNULL)
+    wait_until(lambda: rows(path), "something is written as the run goes", run)
     run.send_signal(signal.SIGKILL)
-    run.wait()
-    kept = rows(path)
-    t.check(kept > 0, "something was written as the run went")
+    t.equal(run.wait(), -signal.SIGKILL, "killed at work")
+    t.check(rows(path) > 0, "what was written is there")
     run = t.json("-n", cache, ".")
     t.figures(run, links_made=100, errors=0)
     t.check(0 < run.summary["bytes_read"] < whole, "only what was missing is read: %d of %d"

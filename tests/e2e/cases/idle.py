@@ -5,7 +5,8 @@ import mmap
 import os
 import signal
 import subprocess
-import time
+
+from harness import PROGRAM, wait_until
 
 PAGE = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)
@@ -112,31 +113,23 @@ def differing(before, after):
 
 
 def watch(t):
-    """A run that takes a second, looked at from outside."""
+    """A run that takes minutes, looked at from outside."""
     for copy in "ab":
         t.write("slow/" + copy, t.random(1_500_000, 7))
-    from harness import PROGRAM
-    child = subprocess.Popen([PROGRAM, "-n", "--idle", "--bwlimit", "1M", t.path("slow")], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([PROGRAM, "-n", "--idle", "--bwlimit", "10K", t.path("slow")], stdout=subprocess.DEVNULL)
     try:
-        wait_for(child, lambda fields: fields[16] == "19")
+        wait_until(lambda: status(child)[16] == "19", "nice 19", child)
         # Stopped, so that none of its threads can end between being listed and being asked.
         child.send_signal(signal.SIGSTOP)
-        fields = wait_for(child, lambda fields: fields[0] == "T")
-        t.equal(fields[0], "T", "stopped before it ended")
-        t.equal(fields[16], "19", "niceness")
+        wait_until(lambda: status(child)[0] == "T", "stopped", child)
         for task in os.listdir("/proc/%d/task" % child.pid):
             t.equal(libc.syscall(252 if os.uname().machine == "x86_64" else 31, 1, int(task)) >> 13, 3, "I/O class idle")
     finally:
-        child.send_signal(signal.SIGCONT)
+        child.kill()
         child.wait()
 
 
-def wait_for(child, ready):
-    """The fields of /proc/PID/stat after the name, as soon as they are ready, or as they are after ten seconds."""
-    for _ in range(1000):
-        with open("/proc/%d/stat" % child.pid) as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        if ready(fields):
-            break
-        time.sleep(0.01)
-    return fields
+def status(child):
+    """The fields of /proc/PID/stat after the name."""
+    with open("/proc/%d/stat" % child.pid, encoding="latin-1") as stat:
+        return stat.read().rsplit(")", 1)[1].split()

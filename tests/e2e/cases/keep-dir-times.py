@@ -57,10 +57,11 @@ def busy(t):
         t.write("busy/%s/victim" % name, name)
     for name in [*deeds, *quiet]:
         age(t, "busy/" + name)
-    child = subprocess.Popen([PROGRAM, "-q", "--keep-dir-times", "--bwlimit", "700K", "-j1", t.path("busy")])
+    child = subprocess.Popen([PROGRAM, "-q", "--keep-dir-times", "--bwlimit", "300K", "-j1", t.path("busy")])
     begun = time.monotonic()
     waiting = {**deeds, **quiet}
-    # In each directory something is done after the first of its two pairs was linked, at the soonest.
+    # In each directory something is done after the first of its two pairs was linked, at the soonest. The large pairs come first, in
+    # four seconds, then the small ones, in two: time enough for it on a busy machine.
     while waiting and child.poll() is None and time.monotonic() - begun < 60:
         for name in list(waiting):
             top = t.path("busy", name)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import harness
 
@@ -16,12 +15,12 @@ def held_up(calls, delay):
 
 
 def enter_after(t, command, env, look):
-    """Presses Enter once `look` says so of a line that was said, or at once; what was said until the end."""
+    """Presses Enter once `look` says so of a line that was said, or once large/ is read; what was said until the end."""
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=t.top,
                              env=dict(os.environ, **env))
     said, pressed = [], look is None
     if pressed:
-        time.sleep(1)
+        harness.wait_until(lambda: harness.has_open(child.pid, t.path("large/a")), "reads", child)
         child.stdin.write("\n")
         child.stdin.flush()
     for line in child.stdout:

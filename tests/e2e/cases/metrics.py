@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+from harness import has_open, wait_until
+
 
 def parse(text):
     """Strictly: HELP, TYPE, sample, for each metric; names once each."""
@@ -39,7 +41,8 @@ def test(t):
     t.equal(os.stat(file).st_mode & 0o777, 0o644 & ~umask(), "others may read it")
     t.equal(sorted(os.listdir(t.top)), ["figures.prom", "in"], "nothing is left beside it")
 
-    time.sleep(1.1)
+    while time.time() < success + 1.1:  # figures are of whole seconds
+        time.sleep(0.01)
     inode = os.stat(file).st_ino
     t.run("-q", "--metrics", file, "in", "missing", exit=1)
     value = {name.removeprefix("dedupe_link_"): number for name, (_, number) in parse(open(file).read()).items()}
@@ -76,10 +79,8 @@ def killed(t, file):
         t.write("slow/" + copy, t.random(1_000_000))
     old = open(file).read()
     child = subprocess.Popen([t.program_for(None), "-q", "--bwlimit", "1K", "--metrics", file, "slow"], cwd=t.top)
-    until = time.monotonic() + 30
-    while not glob.glob(file + ".new-*") and time.monotonic() < until:
-        time.sleep(0.01)
-    time.sleep(0.2)
+    wait_until(lambda: has_open(child.pid, t.path("slow")), "reads", child)
+    t.check(glob.glob(file + ".new-*"), "new figures are begun before")
     child.kill()
     t.equal(child.wait(), -signal.SIGKILL, "killed at work")
     t.equal(open(file).read(), old, "the old figures")

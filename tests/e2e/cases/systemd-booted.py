@@ -112,7 +112,7 @@ mkdir -p "/etc/systemd/system/$timer.d"
 printf '[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nRandomizedDelaySec=0\nAccuracySec=100ms\n' > "/etc/systemd/system/$timer.d/soon.conf"
 systemctl daemon-reload
 systemctl start "$timer"
-for try in $(seq 100); do test /srv/back-up/late-a -ef /srv/back-up/late-b && break; sleep 0.2; done
+for try in $(seq 300); do test /srv/back-up/late-a -ef /srv/back-up/late-b && break; sleep 0.2; done
 test /srv/back-up/late-a -ef /srv/back-up/late-b; echo $? > /found/timer
 systemctl stop "$timer"
 echo done > /found/done
