@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 
-from harness import PROGRAM, SLOW, Failed
+from harness import PROGRAM, SLOW, Failed, wait_until
 
 PATIENCE = 120 if SLOW else 20
 
@@ -76,12 +76,27 @@ def meets(t, held, asked, refused=True, cwd=None, extra=()):
     shutil.rmtree(t.path("sibling"))
 
 
+def begin_waiting(t, path):
+    """A run that says that it waits, and has asked for the lock once more since."""
+    child = subprocess.Popen([PROGRAM, "--wait", "--progress=always", path], cwd=t.top, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, bufsize=0)
+    said = child.stderr.readline()
+    t.check(b"waiting for another run" in said, "--wait did not wait: %r" % said)
+    slept = sleeps(child)
+    wait_until(lambda: sleeps(child) > slept + 1, "asks again", child)
+    return child
+
+
+def sleeps(child):
+    """How often it gave the processor away."""
+    with open("/proc/%d/status" % child.pid, encoding="latin-1") as status:
+        return int(status.read().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
 def waits(t):
     make(t, "outer")
     first = begin(t, "outer")
-    second = subprocess.Popen([PROGRAM, "--wait", "outer/inner"], cwd=t.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.5)
-    t.check(second.poll() is None, "--wait did not wait")
+    second = begin_waiting(t, "outer/inner")
     left = temps(t)
     t.check(left, "the second run took what the first one needs")
     finish(t, first)
@@ -93,8 +108,7 @@ def waits(t):
 def waits_until_told(t):
     """A waiting run still hears SIGTERM."""
     first = begin_again(t)
-    second = subprocess.Popen([PROGRAM, "--wait", "outer"], cwd=t.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.5)
+    second = begin_waiting(t, "outer")
     second.send_signal(signal.SIGTERM)
     second.communicate(timeout=PATIENCE)
     t.equal(second.returncode, 128 + signal.SIGTERM, "status of a waiting run that was told to end")
