@@ -126,7 +126,6 @@ bool text_utf8(const char *bytes, size_t length)
 	return true;
 }
 
-/* C0, DEL, C1; line and paragraph separators; bidirectional embeddings, overrides and isolates. */
 size_t text_cut(const char *string, size_t most)
 {
 	const size_t longest = 4; /* bytes of a character */
@@ -138,6 +137,7 @@ size_t text_cut(const char *string, size_t most)
 	return cut;
 }
 
+/* C0, DEL, C1; line and paragraph separators; bidirectional embeddings, overrides and isolates. */
 static bool is_control(int32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||

@@ -71,9 +71,6 @@ static const struct kind *kind_of(uint32_t magic)
 }
 
 /*
- * Blocks: of a file that lies in its inode (inline_data) ext4 tells as many blocks as its bytes would need, so that nobody takes it for a
- * hole (fs/ext4/inode.c, ext4_file_getattr). They are less than a block of the file system, and nothing is freed with them.
- *
  * link(2) says EPERM where the inode_operations of directories have no link (fs/namei.c, vfs_link), as those of fs/fat, fs/exfat, fs/hpfs,
  * fs/hfs and fs/vboxsf. What lies behind FUSE nobody knows before it was tried.
  */
@@ -93,6 +90,15 @@ static bool no_links(uint32_t magic)
 static bool read_only(int fd, const struct statfs *statfs)
 {
 	return statfs->f_flags & ST_RDONLY || sys->faccessat(fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == -EROFS;
+}
+
+/*
+ * Of a file that lies in its inode (inline_data) ext4 tells as many blocks as its bytes would need, so that nobody takes it for a hole
+ * (fs/ext4/inode.c, ext4_file_getattr). They are less than a block of the file system, and nothing is freed with them.
+ */
+static uint32_t block_of(const struct statfs *statfs)
+{
+	return (uint32_t)statfs->f_type == EXT4_SUPER_MAGIC ? (uint32_t)statfs->f_bsize : 0;
 }
 
 int mount_look(int fd, struct mount_facts *ret)
@@ -118,7 +124,7 @@ int mount_look(int fd, struct mount_facts *ret)
 		.holes_true = kind->holes_true,
 		.leases = kind->leases,
 		.leases_here = kind->leases_here,
-		.block = kind->magic == EXT4_SUPER_MAGIC ? (uint32_t)statfs.f_bsize : 0,
+		.block = block_of(&statfs),
 		.name_max = statfs.f_namelen > 0 ? (uint32_t)statfs.f_namelen : 0,
 		.no_links = no_links((uint32_t)statfs.f_type),
 	};
