@@ -128,7 +128,7 @@ enum dlk_reason {
 	DLK_REASON_RECOVERED,      /* a note: what a dead run left at `path` was finished or undone */
 	DLK_REASON_OUTSIDE,        /* an error: a plan names a file outside of its roots */
 	DLK_REASON_NO_PLAN,        /* an error: not a line of a plan */
-	DLK_REASON_TORN,           /* an error: a plan that lacks its last line */
+	DLK_REASON_TORN,           /* an error: a plan that lacks its last line; a note: `path` says which line of a journal, passed over */
 	DLK_REASON_NEWER,          /* an error: a plan written by a newer version */
 	DLK_REASON_NO_REFLINKS,    /* an error, once a file system: its files cannot share blocks */
 	DLK_REASON_APART,          /* a plan pairs files that differ in what must agree */

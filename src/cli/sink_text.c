@@ -472,6 +472,24 @@ static bool worth_a_note(struct sink *sink, enum dlk_reason reason)
 	return reason == DLK_REASON_CROSS_DEVICE || reason == DLK_REASON_CACHE_ELSEWHERE || sink->report->detail;
 }
 
+static void say_note(struct sink *sink, size_t number)
+{
+	const struct issues *issues = sink->report->issues;
+	const struct issue_cause *cause = issues_cause(issues, number);
+	struct text *text = &sink->out.text;
+
+	if (cause->reason == DLK_REASON_TORN) { /* of a plan it is an error */
+		text_printf(text, "%s of the journal is torn, and passed over", issues_path(issues, number));
+		return;
+	}
+	text_add_quoted(text, issues_path(issues, number));
+	if (issues_other(issues, number)) {
+		text_puts(text, ", ");
+		text_add_quoted(text, issues_other(issues, number));
+	}
+	text_printf(text, ": %s", words_because(cause->reason));
+}
+
 static void say_notes(struct sink *sink)
 {
 	const struct issues *issues = sink->report->issues;
@@ -482,12 +500,7 @@ static void say_notes(struct sink *sink)
 		if (cause->kind != DLK_EVENT_NOTE || !worth_a_note(sink, cause->reason) || !issues_path(issues, i))
 			continue;
 		label(sink, "Note");
-		text_add_quoted(&sink->out.text, issues_path(issues, i));
-		if (issues_other(issues, i)) {
-			text_puts(&sink->out.text, ", ");
-			text_add_quoted(&sink->out.text, issues_other(issues, i));
-		}
-		text_printf(&sink->out.text, ": %s", words_because(cause->reason));
+		say_note(sink, i);
 		end_line(sink);
 	}
 }

@@ -137,6 +137,8 @@ def torn(t, journal):
         t.run("-q", "--journal", file, "torn2")
         t.figures(t.json("--undo", file), restored=1, errors=0)
         t.all_apart("torn2/k", "torn2/l")
+        said = t.run("-v", "--undo", file).out
+        t.equal("Note         line 3 of the journal is torn, and passed over\n" in said, tail[0] != 0, said)  # zeros end the line before
 
 
 def refused(t):
