@@ -516,6 +516,7 @@ static bool same_pair(const struct undo *undo, const struct journal_entry *entry
 	const struct journal_entry *of = undo->of;
 	return undo->proof && stamp_same_file(&proof_target(undo->proof)->stamp, now) && of->run == entry->run &&
 	       of->old.ino == entry->old.ino && of->kept == entry->kept && of->old.mtime == entry->old.mtime &&
+	       of->size == entry->size && of->kept_mtime == entry->kept_mtime &&
 	       !proof_keeper(undo->proof)->spoiled && !proof_target(undo->proof)->spoiled;
 }
 
