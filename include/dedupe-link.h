@@ -77,6 +77,7 @@ enum dlk_event_kind {
 	DLK_EVENT_SKIP,     /* a name left as it was: `stage`, `path`, `reason`; no error */
 	DLK_EVENT_NOTE,     /* something worth one line: `reason`, `path` */
 	DLK_EVENT_LINKED,   /* a name was replaced: `path`, and `other`, a name of the keeper; only with tell_links */
+	DLK_EVENT_RESTORED, /* dlk_undo: the name `path` has a file of its own again; dlk_undo_foresee: it would; only with tell_links */
 };
 
 enum dlk_phase {
@@ -86,7 +87,7 @@ enum dlk_phase {
 	DLK_PHASE_LINK,
 	DLK_PHASE_DONE,
 	DLK_PHASE_WAIT, /* first of all, with options->wait, when another run holds the lock on `path` */
-	DLK_PHASE_UNDO, /* dlk_undo */
+	DLK_PHASE_UNDO, /* dlk_undo, dlk_undo_foresee */
 };
 
 /* Where it happened. */
@@ -198,7 +199,7 @@ struct dlk_options {
 	int journal;                  /* 0, or an open file (for reading and appending) for a line on each name replaced */
 	bool keep_dir_times;          /* mtimes of directories are put back, unless others changed them meanwhile */
 	bool list_apart;              /* remember which equal files are kept apart, for dlk_plan_each_apart: some bytes each */
-	bool tell_links;              /* an event for each name replaced: costs two path texts a link */
+	bool tell_links;              /* an event for each name replaced, or restored: costs two path texts a link */
 	dlk_observe_fn *observe;      /* NULL, or told what happens */
 	void *observe_ctx;
 	struct dlk_tally *figures;    /* NULL, or where dlk_scan, dlk_plan_read and dlk_recover leave the figures until then when
@@ -231,7 +232,9 @@ struct dlk_tally {
 	uint64_t skipped_changed;  /* names */
 	uint64_t skipped_refused;  /* names left for another reason of enum dlk_reason */
 	uint64_t weaker;       /* names replaced without leases */
-	uint64_t restored;     /* names that have a file of their own again: dlk_undo */
+	uint64_t restored;     /* names that have a file of their own again: dlk_undo; or would have: dlk_undo_foresee */
+	uint64_t copies;       /* files that were made for them, or are needed: names that were links of one file become that again */
+	uint64_t bytes_copied; /* what those occupy: nothing where blocks can be shared */
 	uint64_t recovered;    /* leftovers of a dead run finished or undone */
 	uint64_t errors;       /* DLK_EVENT_ERROR events */
 	uint64_t domains;      /* file systems or mounts the files lie on */
@@ -390,13 +393,20 @@ DLK_API int dlk_history_each(const char *cache, int (*visit)(void *ctx, const st
  * Gives each name that a journal tells of a file of its own again, the last line first: a copy with the old owner, mode and
  * mtime, proven equal, exchanged as dlk_apply() does it. Names that were links of one file become that again. A name that is
  * no link of its keeper any more, or whose keeper was written to since, is left as it is and counted as changed. A line
- * that is torn tells of nothing. Of `options`, only observe, stop and wait have an effect.
+ * that is torn tells of nothing. Of `options`, only observe, stop, wait and tell_links have an effect.
  *
  * `fd` is read from where it stands to its end, then in pieces from there back; what cannot be read twice (a pipe) is kept in
  * memory. Errors as dlk_scan(); -EBADMSG: no journal, or of a newer version (told); -EPERM: one that
  * belongs to another user than this one and root, or that its group or anybody may write; -ENOSYS: built without the means to read one.
  */
 DLK_API int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally);
+
+/*
+ * Tells what dlk_undo() would do now, by the same events and figures, and changes nothing: it takes no lock and no lease. Told are names
+ * that changed, directories that may not be written, and copies for which the file system has no room (ENOSPC). Not that
+ * a file is in use, nor what only the attempt shows. Of `options`, observe, stop and tell_links have an effect. Errors as dlk_undo().
+ */
+DLK_API int dlk_undo_foresee(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally);
 
 /* ---- one pair -------------------------------------------------------------------------------------------- */
 

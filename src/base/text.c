@@ -468,3 +468,17 @@ const char *text_count(uint64_t number, char ret_buffer[TEXT_COUNT_MAX])
 	*out = '\0';
 	return ret_buffer;
 }
+
+uint64_t text_hash(uint64_t seed, const char *text)
+{
+	uint64_t hash = seed;
+	for (size_t length = strlen(text); length;) {
+		uint64_t word = 0;
+		size_t n = size_min(length, sizeof(word));
+		memcpy(&word, text, n);
+		hash = mix64(hash ^ word) + n;
+		text += n;
+		length -= n;
+	}
+	return hash;
+}

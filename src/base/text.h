@@ -62,6 +62,9 @@ MUST_CHECK int text_parse_duration(const char *string, int64_t *ret_ns);
 /* Parses a whole number, decimal, nothing around it. -EINVAL, -ERANGE above max. */
 MUST_CHECK int text_parse_number(const char *string, uint64_t max, uint64_t *ret_number);
 
+/* A number for a text, for tables. Under a random seed nobody knows which texts share a place. */
+uint64_t text_hash(uint64_t seed, const char *text);
+
 /* "0 B", "999 B", "1.0 KiB", "12.3 GiB": at most one decimal, powers of 1024. */
 enum { TEXT_SIZE_MAX = 16 };
 const char *text_size(uint64_t bytes, char ret_buffer[TEXT_SIZE_MAX]);

@@ -50,6 +50,7 @@ struct session {
 	struct stream stream; /* of events; only when `streaming` */
 	struct text line;     /* of the event at hand */
 	bool streaming;
+	struct text restored;  /* names that --undo gave a file of their own, each ended by a NUL; only when they are asked for */
 	struct text locked;    /* the path on which another run holds the lock, if it was told */
 	struct dlk_plan *plan; /* NULL: there is none, or it was a recovery */
 	struct dlk_tally tally;
@@ -85,6 +86,8 @@ static void observe(void *ctx, const struct dlk_event *event)
 		painter_note(&session->painter, event);
 		return;
 	}
+	if (event->kind == DLK_EVENT_RESTORED && !session->streaming)
+		text_add(&session->restored, event->path, strlen(event->path) + 1);
 	/* That another run holds the lock has an exit status and a line of its own. */
 	if (event->stage == DLK_STAGE_LOCK && event->error == EAGAIN) {
 		if (event->path && !session->locked.count)
@@ -175,10 +178,16 @@ static enum painter_mode painter_mode(const struct options *options)
 	return options->progress == OPTIONS_ALWAYS ? PAINTER_LINES : PAINTER_ASKED;
 }
 
+/* Whether the report will list what was undone. */
+static bool wants_restored(const struct options *options)
+{
+	return options->undo && (options->verbose || options->output != OPTIONS_TEXT);
+}
+
 static void begin_stream(struct session *session)
 {
 	session->streaming = session->options.output == OPTIONS_LINES;
-	session->options.run.tell_links |= session->streaming;
+	session->options.run.tell_links |= session->streaming || wants_restored(&session->options);
 	if (session->streaming)
 		stream_begin(&session->stream, STDOUT_FILENO);
 }
@@ -196,7 +205,7 @@ static void work(struct session *session)
 	options->run.stop = signals_stop();
 	options->run.figures = &session->tally;
 	if (options->undo)
-		session->result = dlk_undo(&options->run, session->journal, &session->tally);
+		session->result = (options->dry_run ? dlk_undo_foresee : dlk_undo)(&options->run, session->journal, &session->tally);
 	else if (!options->paths.count && !options->plan_from)
 		do_nothing(session);
 	else if (options->verb == OPTIONS_RECOVER)
@@ -240,7 +249,7 @@ static void say_stopped(const struct session *session)
 	progress.left_ns = -1; /* nobody waits for it any more */
 	progress_line(&text, &progress);
 	out_say(OUT_NOTICE, "stopped by %s while %s; %s", signals_name(signals_stopped()), text.failed ? "working" : text.at,
-		     session->options.undo ? "what was undone stays so" :
+		     session->options.undo ? session->options.dry_run ? "nothing was undone" : "what was undone stays so" :
 		     session->plan	   ? "what was linked stays linked" :
 					     "nothing was linked");
 	text_free(&text);
@@ -490,7 +499,8 @@ static int report(struct session *session)
 	struct report report = {
 		.tally = &session->tally,
 		.issues = &session->issues,
-		.about = options->undo                    ? REPORT_UNDONE
+		.restored = &session->restored,
+		.about = options->undo                    ? options->dry_run ? REPORT_WOULD_UNDO : REPORT_UNDONE
 			 : options->verb == OPTIONS_RECOVER ? REPORT_RECOVERED
 			 : options->dry_run               ? REPORT_DRY_RUN
 							  : REPORT_LINKED,
@@ -517,6 +527,10 @@ static int report(struct session *session)
 	    !survey_make(session->plan, options->html ? SURVEY_FINE : SURVEY_COARSE, &session->survey))
 		report.survey = &session->survey;
 	r = print(session, &report);
+	if (session->restored.failed) {
+		out_complain("out of memory: some of what was undone is not listed");
+		note_trouble(&report);
+	}
 	if (r) {
 		if (r != -EPIPE || !options->dry_run) /* `dedupe-link -n DIR | head` has seen enough */
 			out_complain("write error: %s", strerror(-r));
@@ -618,7 +632,7 @@ static int open_journal(struct session *session)
 	struct stat status;
 	int r = 0;
 
-	if (!options->journal || options->dry_run)
+	if (!options->journal || (options->dry_run && !options->undo))
 		return 0;
 	session->journal = open(options->journal, flags | O_CLOEXEC | O_NOCTTY, 0600);
 	if (session->journal < 0)
@@ -714,6 +728,7 @@ int main(int argc, char **argv)
 	options_free(&session.options);
 	issues_free(&session.issues);
 	survey_free(&session.survey);
+	text_free(&session.restored);
 	text_free(&session.locked);
 	text_free(&session.line);
 	text_free(&session.cache);

@@ -956,8 +956,8 @@ static int check(struct parse *parse)
 		return refuse(parse, "--method reflink replaces no name: there is nothing for --journal to tell");
 	if (options->plan_from && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--apply takes no PATH: the plan says where");
-	if (options->undo && (options->plan_to || options->plan_from || options->dry_run))
-		return refuse(parse, "--undo goes alone: not with --dry-run, --plan or --apply");
+	if (options->undo && (options->plan_to || options->plan_from))
+		return refuse(parse, "--undo goes alone: not with --plan or --apply");
 	if (options->undo && (options->paths.count || options->paths_from_file))
 		return refuse(parse, "--undo takes no PATH: the journal says where");
 	if (options->verb == OPTIONS_RECOVER && options->dry_run)

@@ -21,7 +21,8 @@ struct report {
 	const struct survey *survey; /* NULL: there is none */
 	const char *const *paths;    /* that were given */
 	size_t path_count;
-	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED, REPORT_UNDONE } about;
+	enum { REPORT_LINKED, REPORT_DRY_RUN, REPORT_RECOVERED, REPORT_UNDONE, REPORT_WOULD_UNDO } about;
+	const struct text *restored; /* of an undo: names, each ended by a NUL, that have, or would have, a file of their own */
 	enum {
 		REPORT_COMPLETE,
 		REPORT_STOPPED_LINKING, /* the figures are of what was done until then */
@@ -56,6 +57,17 @@ struct sink_kind {
 };
 
 extern const struct sink_kind sink_text, sink_json, sink_lines, sink_names, sink_html;
+
+/* Whether nothing was to be changed. */
+static inline bool report_dry(const struct report *report)
+{
+	return report->about == REPORT_DRY_RUN || report->about == REPORT_WOULD_UNDO;
+}
+
+static inline bool report_of_undo(const struct report *report)
+{
+	return report->about == REPORT_UNDONE || report->about == REPORT_WOULD_UNDO;
+}
 
 /* The members of the tally, each after a comma: for all that is JSON. */
 void sink_json_figures(struct text *text, const struct dlk_tally *tally);

@@ -98,6 +98,8 @@ void sink_json_figures(struct text *text, const struct dlk_tally *tally)
 		{ "skipped_refused", tally->skipped_refused },
 		{ "weaker", tally->weaker },
 		{ "restored", tally->restored },
+		{ "copies", tally->copies },
+		{ "bytes_copied", tally->bytes_copied },
 		{ "recovered", tally->recovered },
 		{ "errors", tally->errors },
 		{ "domains", tally->domains },
@@ -109,7 +111,7 @@ void sink_json_figures(struct text *text, const struct dlk_tally *tally)
 
 void sink_json_summary(struct text *text, const struct report *report)
 {
-	text_printf(text, "{\"dry_run\": %s", report->about == REPORT_DRY_RUN ? "true" : "false");
+	text_printf(text, "{\"dry_run\": %s", report_dry(report) ? "true" : "false");
 	add_bool(text, "complete", report->complete);
 	add_number(text, "exit_status", (uint64_t)report->exit_status);
 	sink_json_figures(text, report->tally);
@@ -213,12 +215,27 @@ static void add_issue(struct text *text, const struct issues *issues, size_t num
 	text_puts(text, "}");
 }
 
+static void add_restored(struct sink *sink)
+{
+	const struct text *restored = sink->report->restored;
+
+	text_puts(&sink->out.text, "],\n\"restored\": [");
+	for (size_t at = 0; at < restored->count; at += strlen(restored->at + at) + 1) {
+		text_puts(&sink->out.text, at ? ",\n {" : "\n {");
+		add_path(&sink->out.text, "path", restored->at + at);
+		text_puts(&sink->out.text, "}");
+		out_check(&sink->out);
+	}
+}
+
 static void json_end(struct sink *sink)
 {
 	const struct issues *issues = sink->report->issues;
 
 	if (!sink->aparts)
 		begin_aparts(sink);
+	if (report_of_undo(sink->report))
+		add_restored(sink);
 	text_puts(&sink->out.text, "],\n\"issues\": [");
 	for (size_t i = 0; i < issues->records.count; i++) {
 		text_puts(&sink->out.text, i ? ",\n" : "\n");

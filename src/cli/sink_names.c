@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sink_names.c - only the names that were or would be replaced, as they are, each ended by a NUL */
+/* sink_names.c - only the names that were or would be replaced, or with --undo restored, as they are, each ended by a NUL */
 #include "sink.h"
 
 #include <string.h>
@@ -10,4 +10,12 @@ static void names_member(struct sink *sink, const struct dlk_set *set UNUSED, co
 		text_add(&sink->out.text, member->path, strlen(member->path) + 1);
 }
 
-const struct sink_kind sink_names = { .member = names_member };
+static void names_end(struct sink *sink)
+{
+	const struct text *restored = sink->report->restored;
+
+	if (report_of_undo(sink->report))
+		text_add(&sink->out.text, restored->at, restored->count);
+}
+
+const struct sink_kind sink_names = { .member = names_member, .end = names_end };

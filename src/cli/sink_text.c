@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "words.h"
@@ -515,11 +516,36 @@ static void say_recovered(struct sink *sink)
 		  "names that an interrupted run left");
 }
 
+static void list_restored(struct sink *sink, bool dry)
+{
+	const struct text *restored = sink->report->restored;
+
+	for (size_t at = 0; sink->report->detail && at < restored->count; at += strlen(restored->at + at) + 1) {
+		text_puts(&sink->out.text, dry ? "  undo    " : "  undone  ");
+		text_add_quoted(&sink->out.text, restored->at + at);
+		end_line(sink);
+	}
+	if (sink->report->detail && restored->count)
+		end_line(sink);
+}
+
 static void say_undone(struct sink *sink)
 {
-	label(sink, "Undone");
-	words_add_count(&sink->out.text, sink->report->tally->restored, "name has", "names have");
-	text_puts(&sink->out.text, sink->report->tally->restored == 1 ? " a file of its own again" : " files of their own again");
+	const struct dlk_tally *tally = sink->report->tally;
+	bool dry = report_dry(sink->report);
+	struct text *text = &sink->out.text;
+
+	list_restored(sink, dry);
+	label(sink, dry ? "Would undo" : "Undone");
+	words_add_count(text, tally->restored, dry ? "name would have" : "name has", dry ? "names would have" : "names have");
+	text_puts(text, tally->restored == 1 ? " a file of its own again" : " files of their own again");
+	end_line(sink);
+	if (!tally->bytes_copied)
+		return;
+	label(sink, dry ? "Would take" : "Took");
+	words_add_size(text, tally->bytes_copied);
+	text_puts(text, " for ");
+	words_add_count(text, tally->copies, "file", "files");
 	end_line(sink);
 }
 
@@ -534,7 +560,7 @@ static void say_figures(struct sink *sink)
 {
 	const struct dlk_tally *tally = sink->report->tally;
 
-	if (sink->report->about == REPORT_UNDONE) {
+	if (report_of_undo(sink->report)) {
 		say_undone(sink);
 	} else if (sink->report->about != REPORT_RECOVERED) {
 		say_seen(sink);

@@ -133,6 +133,7 @@ const char *words_event(enum dlk_event_kind kind)
 	static const char *const kinds[] = {
 		[DLK_EVENT_PHASE] = "phase", [DLK_EVENT_PROGRESS] = "progress", [DLK_EVENT_ERROR] = "error",
 		[DLK_EVENT_SKIP] = "skip",   [DLK_EVENT_NOTE] = "note",         [DLK_EVENT_LINKED] = "linked",
+		[DLK_EVENT_RESTORED] = "restored",
 	};
 	const char *const *word = AT(kinds, kind);
 

@@ -2,8 +2,8 @@
 /*
  * journalin.c - lines of a journal as entries; nothing in them is trusted but their form
  *
- * The way forward counts the headers, gathers their roots, cuts the file into blocks and notes the inodes in two rows of bits: those
- * that were spoken of, and those that were more than once. Two inodes may fall on one bit; then more is remembered than need be, never
+ * The way forward counts the headers, gathers their roots, cuts the file into blocks and notes the inodes and names in two rows of bits: those
+ * that were spoken of, and those that were more than once. Two may fall on one bit; then more is remembered than need be, never
  * less. Entries themselves are only made on the way back, a block at a time.
  */
 #include "journalin.h"
@@ -13,17 +13,18 @@
 #include <string.h>
 
 #include "../base/record.h"
+#include "../base/text.h"
 #include "../base/vec.h"
 #include "journal.h"
 #include "lines.h"
 
 enum {
 	BLOCK_BYTES = 4 << 20,
-	PATH_AT_ONCE = 4096,
+	LINE_AT_ONCE = 4096,
 	BITS_LEAST = 1 << 13,
 	BITS_MOST = 1 << 28,
 	PIPE_GUESS = 64 << 20, /* bytes of what has no size */
-	BYTES_A_BIT = 16, /* of the file: some sixteen bits a line, so that few inodes share one */
+	BYTES_A_BIT = 8, /* of the file: some thirty bits a line, which sets two or three, so that few share one */
 };
 
 struct block {
@@ -41,11 +42,12 @@ struct journalin {
 	VEC(char *) roots;
 	uint32_t runs;
 	uint64_t links;
-	unsigned char *once, *again; /* a bit for each inode, by hash */
+	uint64_t seed;               /* random, this reading's own: whoever chose names must not know which share a bit */
+	unsigned char *once, *again; /* a bit for each inode and name, by hash */
 	uint64_t bits;               /* a power of two, less one */
 };
 
-/* ---- which inodes matter again ---- */
+/* ---- what matters again ---- */
 
 static int begin_bits(struct journalin *in, uint64_t size)
 {
@@ -65,18 +67,24 @@ static bool test_and_set(unsigned char *bits, uint64_t at)
 	return was;
 }
 
-/* A keeper that was itself replaced is what its links are called by later. */
-static void note_inodes(struct journalin *in, const struct journal_entry *entry)
+static void note(struct journalin *in, uint64_t hash)
 {
-	uint64_t old = mix64(entry->old.ino) & in->bits, kept = mix64(entry->kept) & in->bits;
-	test_and_set(in->again, kept);
-	if (test_and_set(in->once, old))
-		test_and_set(in->again, old);
+	uint64_t at = hash & in->bits;
+	if (test_and_set(in->once, at))
+		test_and_set(in->again, at);
 }
 
-static bool matters_again(const struct journalin *in, uint64_t inode)
+/* A keeper that was itself replaced is what its links are called by later. */
+static void note_entry(struct journalin *in, const struct journal_entry *entry)
 {
-	uint64_t at = mix64(inode) & in->bits;
+	test_and_set(in->again, mix64(entry->kept) & in->bits);
+	note(in, mix64(entry->old.ino));
+	note(in, text_hash(in->seed, entry->path));
+}
+
+static bool matters_again(const struct journalin *in, uint64_t hash)
+{
+	uint64_t at = hash & in->bits;
 	return in->again[at / 8] & 1u << at % 8;
 }
 
@@ -163,7 +171,7 @@ static int read_old(const struct record *line, struct journal_entry *entry)
 	return r ? r : read_xattrs(old, entry);
 }
 
-static void entry_free(struct journal_entry *entry)
+void journal_entry_free(struct journal_entry *entry)
 {
 	free(entry->path);
 	xattrs_free(&entry->xattrs);
@@ -216,7 +224,7 @@ static int parse_line(const char *line, size_t length, struct record **ret_recor
 	if (!*ret_header)
 		r = no_line(read_link(record, &entry));
 	if (r) {
-		entry_free(&entry);
+		journal_entry_free(&entry);
 		record_free(record);
 		return r;
 	}
@@ -294,9 +302,9 @@ static int read_forward(struct journalin *in, const char *line, size_t length)
 	} else {
 		r = in->runs ? 0 : -EINVAL;
 		in->links += !r;
-		note_inodes(in, &entry);
+		note_entry(in, &entry);
 	}
-	entry_free(&entry);
+	journal_entry_free(&entry);
 	record_free(record);
 	return r;
 }
@@ -439,15 +447,17 @@ static int read_back(const struct journalin *in, const char *line, size_t length
 		*run += !look_at_header(record);
 	record_free(record);
 	if (header || !*run) {
-		entry_free(&entry);
+		journal_entry_free(&entry);
 		return 0;
 	}
 	entry.at = at;
 	entry.run = *run;
-	entry.again = matters_again(in, entry.old.ino);
+	entry.again = matters_again(in, mix64(entry.old.ino));
+	entry.hash = text_hash(in->seed, entry.path);
+	entry.named_again = matters_again(in, entry.hash);
 	r = add_entry(block, &entry);
 	if (r)
-		entry_free(&entry);
+		journal_entry_free(&entry);
 	return r;
 }
 
@@ -489,13 +499,13 @@ int journalin_read(const struct journalin *in, size_t number, struct journal_blo
 void journal_block_free(struct journal_block *block)
 {
 	for (size_t i = 0; i < block->count; i++)
-		entry_free(&block->entries[i]);
+		journal_entry_free(&block->entries[i]);
 	free(block->entries);
 	*block = (struct journal_block){ 0 };
 }
 
 /* Whatever stands there by now: its path is only where to look for a file that must be the one expected. */
-static int path_of(const char *line, size_t length, char **ret)
+static int read_again(const char *line, size_t length, struct journal_entry *ret)
 {
 	struct record *record;
 	struct journal_entry entry;
@@ -504,15 +514,15 @@ static int path_of(const char *line, size_t length, char **ret)
 	if (r)
 		return r == -EINVAL ? -ESTALE : r;
 	record_free(record);
-	if (!header)
-		*ret = steal(&entry.path);
-	entry_free(&entry);
-	return header ? -ESTALE : 0;
+	if (header)
+		return -ESTALE;
+	*ret = entry;
+	return 0;
 }
 
-int journalin_path(const struct journalin *in, uint64_t at, char **ret)
+int journalin_again(const struct journalin *in, uint64_t at, struct journal_entry *ret)
 {
-	for (size_t room = PATH_AT_ONCE;; room *= 4) {
+	for (size_t room = LINE_AT_ONCE;; room *= 4) {
 		own_free char *text = malloc(room);
 		if (!text)
 			return -ENOMEM;
@@ -521,7 +531,7 @@ int journalin_path(const struct journalin *in, uint64_t at, char **ret)
 			return (int)n;
 		const char *end = memchr(text, '\n', (size_t)n);
 		if (end || (size_t)n < room)
-			return path_of(text, end ? (size_t)(end - text) : (size_t)n, ret);
+			return read_again(text, end ? (size_t)(end - text) : (size_t)n, ret);
 	}
 }
 
@@ -553,6 +563,8 @@ int journalin_open(int fd, struct tell *tell, struct journalin **ret)
 		return -ENOMEM;
 	*in = (struct journalin){ .tell = tell, .fd = fd };
 	int r = look_at_file(in, &size);
+	if (!r)
+		r = sys_random(&in->seed, sizeof(in->seed));
 	if (!r)
 		r = begin_bits(in, in->begin < 0 ? PIPE_GUESS : size);
 	if (!r)

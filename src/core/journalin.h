@@ -3,7 +3,7 @@
  * journalin.h - a journal read back: once forward, to learn what it is about, then block by block from its end
  *
  * Of a journal of millions of lines no more is in memory than a block, sixteen bytes for each other block, and a few bits a line: which
- * inodes more than one line may speak of.
+ * inodes and names more than one line may speak of.
  */
 #ifndef CORE_JOURNALIN_H
 #define CORE_JOURNALIN_H
@@ -18,6 +18,8 @@ struct journal_entry {
 	uint64_t at;        /* where its line is: for journalin_path */
 	uint32_t run;       /* the number of its header, from 1 */
 	bool again;         /* another line, too, may speak of the inode that is `old` */
+	bool named_again;   /* another line, too, may be about this name */
+	uint64_t hash;      /* of the path, under a random number of this reading */
 	uint64_t kept;      /* inode of the keeper */
 	uint64_t size;
 	int64_t kept_mtime;
@@ -56,7 +58,9 @@ size_t journalin_blocks(const struct journalin *in);
 MUST_CHECK int journalin_read(const struct journalin *in, size_t number, struct journal_block *ret);
 void journal_block_free(struct journal_block *block);
 
-/* The path of an entry that was read before. The caller frees it. -ESTALE: there is no such line any more. */
-MUST_CHECK int journalin_path(const struct journalin *in, uint64_t at, char **ret);
+/* An entry that was read before, but for `run` and what stands after it. To be freed with journal_entry_free. -ESTALE: there is no such
+ * line any more. */
+MUST_CHECK int journalin_again(const struct journalin *in, uint64_t at, struct journal_entry *ret);
+void journal_entry_free(struct journal_entry *entry);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "../base/fail.h"
 #include "../base/record.h"
+#include "../base/text.h"
 #include "../sys/beneath.h"
 #include "../sys/dir.h"
 #include "lines.h"
@@ -119,16 +120,7 @@ static int refuse_line(struct planin *in, enum dlk_reason reason)
 
 static uint64_t hash_entry(uint64_t seed, uint32_t dir, const char *name)
 {
-	uint64_t hash = mix64((dir + UINT64_C(1)) ^ seed);
-	for (size_t length = strlen(name); length;) {
-		uint64_t word = 0;
-		size_t n = size_min(length, sizeof(word));
-		memcpy(&word, name, n);
-		hash = mix64(hash ^ word) + n;
-		name += n;
-		length -= n;
-	}
-	return hash;
+	return text_hash(mix64((dir + UINT64_C(1)) ^ seed), name);
 }
 
 static void dir_entry(const struct catalog *catalog, uint32_t id, uint32_t *ret_dir, const char **ret_name)

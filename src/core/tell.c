@@ -93,6 +93,12 @@ void tell_linked(struct tell *tell, const char *path, const char *keeper)
 		send(tell, &(struct dlk_event){ .kind = DLK_EVENT_LINKED, .path = path, .other = keeper }, 1);
 }
 
+void tell_restored(struct tell *tell, const char *path)
+{
+	if (tell->observe)
+		send(tell, &(struct dlk_event){ .kind = DLK_EVENT_RESTORED, .path = path }, 1);
+}
+
 void tell_phase(struct tell *tell, enum dlk_phase phase)
 {
 	send(tell, &(struct dlk_event){ .kind = DLK_EVENT_PHASE, .phase = phase }, 0);

@@ -40,6 +40,7 @@ void tell_note(struct tell *tell, enum dlk_reason reason, const char *path, cons
 /* The same with an errno of either sign. It counts as no error. */
 void tell_note_error(struct tell *tell, enum dlk_reason reason, const char *path, const char *other, int error);
 void tell_linked(struct tell *tell, const char *path, const char *keeper);
+void tell_restored(struct tell *tell, const char *path);
 void tell_phase(struct tell *tell, enum dlk_phase phase);
 /* A phase of its own: another run holds the lock on `path`. */
 void tell_waiting(struct tell *tell, const char *path);

@@ -13,15 +13,20 @@
  * C must be on disk before D is its name. One sync of the file system serves many: the copies of some hundred lines are made ahead,
  * before any of their names is touched. They are no more than that: when its line's turn comes everything is looked at anew, and a
  * copy that does not fit any more is left and another made.
+ *
+ * To foresee it the same lines are followed in the same order and judged by the same functions. Only, where a copy would be made and
+ * exchanged, it is noted what would stand at the name then, since lines of earlier runs may be about the same name.
  */
 #include "../../include/dedupe-link.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "../base/fail.h"
 #include "../sys/beneath.h"
+#include "../sys/mount.h"
 #include "../sys/remake.h"
 #include "journalin.h"
 #include "lock.h"
@@ -37,12 +42,19 @@ enum {
 	AHEAD_BYTES = 64 << 20, /* of copies made ahead; a larger one is made ahead alone */
 };
 
-/* X became C again, and is at the name that the line at `at` tells. Only kept when another line may speak of X. */
+/* X became C again, and is at the name that the line at `at` tells. Only kept when another line may speak of X, or of that name. */
 struct remade {
 	uint64_t dev, old, now;
 	uint64_t at;
 	uint32_t run;
 	uint32_t next; /* one more than the index of an earlier one with the same hash; 0: none */
+};
+
+struct remades {
+	VEC(struct remade) all; /* in the order they were made */
+	uint32_t *heads;        /* by hash: one more than the index of the last */
+	size_t mask;
+	uint64_t seed;          /* random */
 };
 
 /* A copy made ahead. */
@@ -55,12 +67,15 @@ struct volume {
 	uint64_t dev;
 	int fd; /* a directory, opened before any copy was made: what fails from then on is told to it (syncfs(2)) */
 	size_t copies;
+	bool shares;   /* copies take no space */
+	uint64_t room; /* bytes; only when foreseeing */
 };
 
 /* An open directory. */
 struct parent {
 	unsigned refs;
 	int fd;
+	int refused; /* when foreseeing: what making a name in it would fail with */
 	char path[]; /* with a slash at its end */
 };
 
@@ -68,9 +83,10 @@ struct undo {
 	struct dlk_plan *plan; /* for its roots, lock, tell and tally */
 	struct journalin *in;
 	VEC(char *) roots;         /* real paths of those that could be opened and are locked */
-	VEC(struct remade) remade; /* in the order they were made */
-	uint32_t *heads;           /* by hash of `old`: one more than the index of the last */
-	size_t mask;
+	struct remades remade;     /* by `old` */
+	bool foresees;             /* nothing is done */
+	struct remades names;      /* when foreseeing: by the hash of the name, which is `old` here */
+	uint64_t made_up;          /* likewise: numbers of copies, from above, where no inode's lie */
 	VEC(struct volume) volumes;
 	struct confirm confirm;
 	struct replacer replacer;
@@ -162,9 +178,49 @@ static int take_parent(struct undo *undo, const char *path, struct parent **ret)
 		int r = open_parent(path, &undo->parent);
 		if (r)
 			return r;
+		if (undo->foresees)
+			undo->parent->refused = sys->faccessat(undo->parent->fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
 	}
 	*ret = undo->parent;
 	return 0;
+}
+
+/* ---- file systems ---- */
+
+/* Bytes that may be written; some file systems keep a part for root. */
+static uint64_t room_of(const struct undo *undo, int fd)
+{
+	struct statfs statfs;
+	if (sys->fstatfs(fd, &statfs))
+		return UINT64_MAX;
+	uint64_t blocks = undo->euid ? statfs.f_bavail : statfs.f_bfree;
+	return blocks * (uint64_t)(statfs.f_frsize ? statfs.f_frsize : statfs.f_bsize);
+}
+
+/* The file system of `dev`, on which dirfd lies; NULL where it cannot be opened. */
+static struct volume *take_volume(struct undo *undo, uint64_t dev, int dirfd)
+{
+	struct mount_facts facts;
+	for (size_t i = 0; i < undo->volumes.count; i++)
+		if (undo->volumes.at[i].dev == dev)
+			return &undo->volumes.at[i];
+	int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct volume volume = { .dev = dev, .fd = fd };
+	if (fd < 0)
+		return NULL;
+	volume.shares = !mount_look(fd, &facts) && facts.shares_extents;
+	volume.room = undo->foresees ? room_of(undo, fd) : 0;
+	if (vec_push(&undo->volumes, volume)) {
+		sys->close(fd);
+		return NULL;
+	}
+	return &undo->volumes.at[undo->volumes.count - 1];
+}
+
+/* What a copy of the file takes: told of one that is foreseen and of one that was made in the same words. */
+static uint64_t copy_bytes(const struct volume *volume, const struct stamp *kept)
+{
+	return volume && volume->shares ? 0 : kept->blocks * 512;
 }
 
 /* ---- telling ---- */
@@ -197,14 +253,35 @@ static void place_free(struct place *place)
 	free(place);
 }
 
+/* A name has a file of its own again, or would have. */
+static void note_restored(struct undo *undo, const struct journal_entry *entry)
+{
+	undo->plan->tally.restored++;
+	if (undo->plan->options.tell_links)
+		tell_restored(&undo->plan->tell, entry->path);
+}
+
+/* A copy counts with the first name that it got. */
+static void count_copy(struct undo *undo, int dirfd, const struct proof *proof)
+{
+	struct candidate *copy = proof_keeper(proof);
+	const struct stamp *kept = &proof_target(proof)->stamp;
+	if (copy->owner)
+		return;
+	copy->owner = undo;
+	undo->plan->tally.copies++;
+	undo->plan->tally.bytes_copied += copy_bytes(take_volume(undo, copy->stamp.dev, dirfd), kept);
+}
+
 static void name_done(void *ctx, const struct replace_place *at, const struct proof *proof,
 		      const struct replace_outcome *outcome)
 {
 	struct undo *undo = ctx;
 	struct place *place = at->cookie;
-	(void)proof;
-	if (outcome->result == REPLACE_LINKED)
-		undo->plan->tally.restored++;
+	if (outcome->result == REPLACE_LINKED) {
+		note_restored(undo, place->entry);
+		count_copy(undo, at->dirfd, proof);
+	}
 	if (outcome->error)
 		tell_error(&undo->plan->tell, outcome->stage, place->entry->path, outcome->error);
 	else if (outcome->result == REPLACE_LEFT)
@@ -216,75 +293,84 @@ static void name_done(void *ctx, const struct replace_place *at, const struct pr
 
 /* ---- what became of what ---- */
 
-static const struct remade *next_remade(const struct undo *undo, const struct remade *remade)
+static const struct remade *next_remade(const struct remades *remades, const struct remade *remade)
 {
-	return remade->next ? &undo->remade.at[remade->next - 1] : NULL;
+	return remade->next ? &remades->all.at[remade->next - 1] : NULL;
 }
 
 /* The first of those that may have been made of it, the latest first. */
-static const struct remade *last_remade(const struct undo *undo, uint64_t inode)
+static const struct remade *last_remade(const struct remades *remades, uint64_t old)
 {
-	uint32_t head = undo->heads ? undo->heads[mix64(inode ^ undo->plan->seed) & undo->mask] : 0;
-	return head ? &undo->remade.at[head - 1] : NULL;
+	uint32_t head = remades->heads ? remades->heads[mix64(old ^ remades->seed) & remades->mask] : 0;
+	return head ? &remades->all.at[head - 1] : NULL;
 }
 
-static void hang_up(struct undo *undo, size_t index)
+static void hang_up(struct remades *remades, size_t index)
 {
-	struct remade *remade = &undo->remade.at[index];
-	uint32_t *head = &undo->heads[mix64(remade->old ^ undo->plan->seed) & undo->mask];
+	struct remade *remade = &remades->all.at[index];
+	uint32_t *head = &remades->heads[mix64(remade->old ^ remades->seed) & remades->mask];
 	remade->next = *head;
 	*head = (uint32_t)index + 1;
 }
 
-static int grow_heads(struct undo *undo)
+static int grow_heads(struct remades *remades)
 {
-	size_t room = undo->heads ? 2 * (undo->mask + 1) : 64;
+	size_t room = remades->heads ? 2 * (remades->mask + 1) : 64;
 	uint32_t *heads = calloc(room, sizeof(*heads));
 	if (!heads)
 		return -ENOMEM;
-	free(undo->heads);
-	undo->heads = heads;
-	undo->mask = room - 1;
-	for (size_t i = 0; i < undo->remade.count; i++)
-		hang_up(undo, i);
+	free(remades->heads);
+	remades->heads = heads;
+	remades->mask = room - 1;
+	for (size_t i = 0; i < remades->all.count; i++)
+		hang_up(remades, i);
 	return 0;
 }
 
-static int add_remade(struct undo *undo, const struct journal_entry *entry, const struct stamp *now)
+static int add_remade(struct remades *remades, const struct journal_entry *entry, uint64_t old, const struct stamp *now)
 {
 	struct remade remade = {
 		.dev = now->dev,
-		.old = entry->old.ino,
+		.old = old,
 		.now = now->ino,
 		.at = entry->at,
 		.run = entry->run,
 	};
 	int r = 0;
-	if (!entry->again)
-		return 0;
-	if (!undo->heads || undo->remade.count > undo->mask)
-		r = grow_heads(undo);
+	if (!remades->heads || remades->all.count > remades->mask)
+		r = grow_heads(remades);
 	if (!r)
-		r = undo->remade.count == UINT32_MAX ? -EOVERFLOW : vec_push(&undo->remade, remade);
+		r = remades->all.count == UINT32_MAX ? -EOVERFLOW : vec_push(&remades->all, remade);
 	if (!r)
-		hang_up(undo, undo->remade.count - 1);
+		hang_up(remades, remades->all.count - 1);
 	return r;
+}
+
+static int note_remade(struct undo *undo, const struct journal_entry *entry, const struct stamp *now)
+{
+	return entry->again ? add_remade(&undo->remade, entry, entry->old.ino, now) : 0;
+}
+
+static void free_remades(struct remades *remades)
+{
+	vec_free(&remades->all);
+	free(remades->heads);
 }
 
 /* The last that was made of it, if any, or the inode itself. Numbers are a file system's own. */
 static uint64_t now_called(const struct undo *undo, uint32_t run, uint64_t dev, uint64_t inode)
 {
-	const struct remade *remade = last_remade(undo, inode);
+	const struct remade *remade = last_remade(&undo->remade, inode);
 	while (remade && !(remade->old == inode && remade->dev == dev && remade->run > run))
-		remade = next_remade(undo, remade);
+		remade = next_remade(&undo->remade, remade);
 	return remade ? remade->now : inode;
 }
 
 static const struct remade *remade_before(const struct undo *undo, uint64_t dev, const struct journal_entry *entry)
 {
-	const struct remade *remade = last_remade(undo, entry->old.ino);
+	const struct remade *remade = last_remade(&undo->remade, entry->old.ino);
 	while (remade && !(remade->old == entry->old.ino && remade->dev == dev && remade->run == entry->run))
-		remade = next_remade(undo, remade);
+		remade = next_remade(&undo->remade, remade);
 	return remade;
 }
 
@@ -332,16 +418,16 @@ static bool runs_as_group(const struct stamp *stamp)
 	return (stamp->mode & as_group) == as_group;
 }
 
-static bool keeps_group(const struct candidate *kept, const struct journal_entry *entry)
+static bool keeps_group(const struct stamp *kept, const struct journal_entry *entry)
 {
-	return runs_as_group(&kept->stamp) && kept->stamp.gid == entry->old.gid;
+	return runs_as_group(kept) && kept->gid == entry->old.gid;
 }
 
-static bool keeps_capability(const struct candidate *kept, const struct xattr *old)
+static bool keeps_capability(int fd, const struct xattr *old)
 {
 	struct xattrs now;
 	struct xattr has;
-	if (xattrs_read(kept->fd, &now))
+	if (xattrs_read(fd, &now))
 		return false;
 	bool same = xattrs_find(&now, capability, &has) && has.size == old->size && !memcmp(has.value, old->value, old->size);
 	xattrs_free(&now);
@@ -352,22 +438,22 @@ static bool keeps_capability(const struct candidate *kept, const struct xattr *o
  * Privileges are not given to bytes of somebody who has them not: of another owner, nor, where they are a group's or capabilities, of the
  * owner. A write takes them away (fs/inode.c, file_remove_privs), so a K that has them still was not written to since it got them.
  */
-static bool would_trust(const struct undo *undo, const struct candidate *kept, const struct journal_entry *entry)
+static bool would_trust(const struct undo *undo, const struct stamp *kept, int fd, const struct journal_entry *entry)
 {
 	struct xattr old;
-	bool others = kept->stamp.uid != entry->old.uid;
-	if (!others && kept->stamp.uid == undo->euid)
+	bool others = kept->uid != entry->old.uid;
+	if (!others && kept->uid == undo->euid)
 		return false;
 	if (others ? entry->old.mode & (S_ISUID | S_ISGID) : runs_as_group(&entry->old) && !keeps_group(kept, entry))
 		return true;
-	return xattrs_find(&entry->xattrs, capability, &old) && !keeps_capability(kept, &old);
+	return xattrs_find(&entry->xattrs, capability, &old) && !keeps_capability(fd, &old);
 }
 
 /* An ACL is for a file's owner to give: where the line does not say what there was, K's, which is another's, may be newer. */
-static bool may_let_in(const struct candidate *kept, const struct journal_entry *entry, const struct xattrs *own)
+static bool may_let_in(const struct stamp *kept, const struct journal_entry *entry, const struct xattrs *own)
 {
 	struct xattr acl;
-	return !entry->has_xattrs && kept->stamp.uid != entry->old.uid && xattrs_find(own, "system.posix_acl_access", &acl);
+	return !entry->has_xattrs && kept->uid != entry->old.uid && xattrs_find(own, "system.posix_acl_access", &acl);
 }
 
 /* `own`: K's attributes, which are the copy's unless the line has others. */
@@ -377,7 +463,7 @@ static int make_copy(struct undo *undo, int dirfd, struct candidate *kept, const
 	struct copying copying = { undo, kept };
 	own_fd int fd = -1;
 	int again;
-	bool refused = would_trust(undo, kept, entry) || may_let_in(kept, entry, own);
+	bool refused = would_trust(undo, &kept->stamp, kept->fd, entry) || may_let_in(&kept->stamp, entry, own);
 	int r = refused ? -EPERM : remake_open(dirfd, &fd);
 	if (!r)
 		r = remake_copy(kept->fd, fd, kept->stamp.size, kept->holes_true, while_copying, &copying);
@@ -426,7 +512,7 @@ static int make_copy_now(struct undo *undo, int dirfd, struct candidate *kept, c
 static int take_ahead(struct undo *undo, struct candidate *kept, const struct journal_entry *entry, struct candidate **ret)
 {
 	const struct ahead *ahead = &undo->ahead[entry - undo->block.entries];
-	if (!ahead->copy || would_trust(undo, kept, entry))
+	if (!ahead->copy || would_trust(undo, &kept->stamp, kept->fd, entry))
 		return -ENOENT;
 	int r = entry->has_xattrs ? 0 : look_at_attributes(kept, &ahead->own);
 	if (!r)
@@ -447,7 +533,7 @@ static struct candidate *find_open(const struct undo *undo, const struct remade 
 
 static int open_remade(struct undo *undo, const struct remade *remade, struct candidate **ret)
 {
-	own_free char *path = NULL;
+	struct journal_entry at = { 0 };
 	struct parent *parent = NULL;
 	int fd;
 	struct remade wanted = *remade;
@@ -455,18 +541,21 @@ static int open_remade(struct undo *undo, const struct remade *remade, struct ca
 	if (*ret)
 		return 0;
 	replace_settle_all(&undo->replacer);
-	int r = journalin_path(undo->in, wanted.at, &path);
+	int r = journalin_again(undo->in, wanted.at, &at);
 	if (!r)
-		r = open_parent(path, &parent);
+		r = open_parent(at.path, &parent);
 	if (!r)
-		r = beneath_file(parent->fd, last_name(path), !undo->euid, &fd);
+		r = beneath_file(parent->fd, last_name(at.path), !undo->euid, &fd);
 	parent_unref(parent);
+	journal_entry_free(&at);
 	if (!r)
 		r = candidate_open(&undo->confirm, fd, ret);
 	if (!r && ((*ret)->stamp.ino != wanted.now || (*ret)->stamp.dev != wanted.dev)) {
 		candidate_unref(*ret);
 		r = -ESTALE;
 	}
+	if (!r)
+		(*ret)->owner = undo; /* a name has it: it was counted */
 	return r;
 }
 
@@ -485,7 +574,7 @@ static int prove_copy(struct undo *undo, struct candidate *copy, struct candidat
 {
 	int r = prove(undo, copy, kept);
 	if (!r && fresh)
-		r = add_remade(undo, entry, &copy->stamp);
+		r = note_remade(undo, entry, &copy->stamp);
 	candidate_unref(copy);
 	return r;
 }
@@ -621,6 +710,100 @@ static int undo_name(struct undo *undo, const struct journal_entry *entry)
 	return r;
 }
 
+/* ---- foreseeing ---- */
+
+/* Makes of what stands at a name what the line would have made of it. */
+static void be_remade(struct stamp *stamp, const struct remade *remade, const struct stamp *old)
+{
+	stamp->ino = remade->now;
+	stamp->mtime = old->mtime;
+	stamp->uid = old->uid;
+	stamp->gid = old->gid;
+	stamp->mode = old->mode;
+}
+
+/* What would stand at the name when the line's turn comes: a line of a later run may have given it another file. */
+static int stamp_then(const struct undo *undo, int dirfd, const struct journal_entry *entry, struct stamp *ret)
+{
+	const struct remade *named = entry->named_again ? last_remade(&undo->names, entry->hash) : NULL;
+	int r = stamp_at(dirfd, last_name(entry->path), ret);
+	for (bool found = false; named && !found && !r; named = next_remade(&undo->names, named)) {
+		struct journal_entry then = { 0 };
+		if (named->old != entry->hash)
+			continue;
+		r = journalin_again(undo->in, named->at, &then);
+		found = !r && !strcmp(then.path, entry->path);
+		if (found)
+			be_remade(ret, named, &then.old);
+		journal_entry_free(&then);
+	}
+	return r;
+}
+
+/* What making a copy of the open file would be refused with. Where a line of a later run is about the name, it stands for that one's copy. */
+static int may_copy(const struct undo *undo, int fd, const struct journal_entry *entry, const struct stamp *kept)
+{
+	struct xattrs own = { 0 };
+	int r = entry->has_xattrs ? 0 : xattrs_read(fd, &own);
+	if (!r && (would_trust(undo, kept, fd, entry) || may_let_in(kept, entry, &own)))
+		r = -EPERM;
+	xattrs_free(&own);
+	return r;
+}
+
+/* What finds no room counts as well: the figures say how much is needed. */
+static int foresee_copy(struct undo *undo, int dirfd, const struct journal_entry *entry, struct stamp *copy)
+{
+	struct volume *volume = take_volume(undo, copy->dev, dirfd);
+	uint64_t bytes = copy_bytes(volume, copy);
+	undo->plan->tally.copies++;
+	undo->plan->tally.bytes_copied += bytes;
+	if (volume && bytes > volume->room)
+		return -ENOSPC;
+	if (volume)
+		volume->room -= bytes;
+	copy->ino = --undo->made_up;
+	return note_remade(undo, entry, copy);
+}
+
+/* What take_copy does. */
+static int foresee_file(struct undo *undo, const struct parent *parent, const struct journal_entry *entry, struct stamp *copy)
+{
+	const struct remade *before = remade_before(undo, copy->dev, entry);
+	own_fd int fd = -1;
+	int r = beneath_file(parent->fd, last_name(entry->path), !undo->euid, &fd);
+	if (!r)
+		r = parent->refused;
+	if (!r && !before)
+		r = may_copy(undo, fd, entry, copy);
+	if (!r && !before)
+		r = foresee_copy(undo, parent->fd, entry, copy);
+	else if (!r)
+		copy->ino = before->now;
+	if (!r && entry->named_again)
+		r = add_remade(&undo->names, entry, entry->hash, copy);
+	return r;
+}
+
+/* What undo_name does. */
+static int foresee_name(struct undo *undo, const struct journal_entry *entry)
+{
+	struct parent *parent;
+	struct stamp now;
+	int r = take_parent(undo, entry->path, &parent);
+	if (!r)
+		r = stamp_then(undo, parent->fd, entry, &now);
+	if (!r && !is_kept(undo, &now, entry))
+		r = -ESTALE;
+	if (!r)
+		r = foresee_file(undo, parent, entry, &now);
+	if (!r)
+		note_restored(undo, entry);
+	return r;
+}
+
+/* ---- lines ---- */
+
 /* A root that is gone, or may not be opened, was told of, and is not locked: nothing below it is touched. */
 static bool is_locked(const struct undo *undo, const char *path)
 {
@@ -655,7 +838,7 @@ static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 	} else if (!is_locked(undo, entry->path)) {
 		tell_skip(tell, DLK_STAGE_UNDO, entry->path, DLK_REASON_CHANGED, 1);
 	} else {
-		int r = undo_name(undo, entry);
+		int r = undo->foresees ? foresee_name(undo, entry) : undo_name(undo, entry);
 		if (r)
 			tell_trouble(undo, entry, r);
 	}
@@ -665,23 +848,6 @@ static void undo_entry(struct undo *undo, const struct journal_entry *entry)
 }
 
 /* ---- ahead ---- */
-
-/* The file system of `dev`; NULL where it cannot be synced whole. */
-static struct volume *take_volume(struct undo *undo, uint64_t dev, int dirfd)
-{
-	for (size_t i = 0; i < undo->volumes.count; i++)
-		if (undo->volumes.at[i].dev == dev)
-			return &undo->volumes.at[i];
-	int fd = sys->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	struct volume volume = { .dev = dev, .fd = fd };
-	if (fd < 0)
-		return NULL;
-	if (vec_push(&undo->volumes, volume)) {
-		sys->close(fd);
-		return NULL;
-	}
-	return &undo->volumes.at[undo->volumes.count - 1];
-}
 
 /* Whether X is C already, or will be by a line before this one. */
 static bool comes_again(const struct undo *undo, uint64_t dev, const struct journal_entry *entry)
@@ -766,7 +932,7 @@ static void copy_all_ahead(struct undo *undo, size_t to)
 	struct candidate *source = NULL;
 	undo->to = to;
 	undo->from = ahead_from(undo, to);
-	if (undo->to - undo->from >= SYNC_WHOLE) {
+	if (undo->to - undo->from >= SYNC_WHOLE && !undo->foresees) {
 		for (size_t i = to; i-- > undo->from && !tell_stopped(&undo->plan->tell);)
 			copy_ahead(undo, i, &source);
 		candidate_unref(source);
@@ -848,23 +1014,42 @@ static int note_roots(struct undo *undo)
 	return r;
 }
 
+/* What locking would say of the roots, without a lock. */
+static void look_at_roots(struct dlk_plan *plan)
+{
+	for (size_t i = 0; i < plan->roots.dirs.count; i++) {
+		struct root_dir *dir = &plan->roots.dirs.at[i];
+		own_fd int fd = -1;
+		dir->error = roots_open(&plan->catalog, dir->root, &dir->stamp, true, &fd);
+	}
+}
+
+static int take_roots(struct undo *undo)
+{
+	struct dlk_plan *plan = undo->plan;
+	size_t count;
+	char *const *roots = journalin_roots(undo->in, &count);
+	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)roots, count, &plan->roots);
+	if (!r && undo->foresees)
+		look_at_roots(plan);
+	else if (!r)
+		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
+	return r ? r : note_roots(undo);
+}
+
 /* Descriptors: half of them for copies made ahead, a quarter for those in line. */
 static int begin(struct undo *undo)
 {
-	struct dlk_plan *plan = undo->plan;
-	struct dlk_options loose = plan->options;
+	struct dlk_options loose = undo->plan->options;
 	unsigned descriptors = sys_descriptors();
-	size_t line = size_max(1, size_min(LINE_MOST, descriptors / 4 / FD_EACH)), count;
-	char *const *roots = journalin_roots(undo->in, &count);
+	size_t line = size_max(1, size_min(LINE_MOST, descriptors / 4 / FD_EACH));
+	undo->euid = geteuid();
 	undo->ahead_most = size_max(1, size_min(JOURNAL_BLOCK, descriptors / 2));
 	loose.respect = 0; /* the copy is dressed as the old file, not as the one it is compared with */
-	int r = roots_resolve(&plan->catalog, &plan->tell, (const char *const *)roots, count, &plan->roots);
-	if (!r)
-		r = lock_take(&plan->catalog, &plan->roots, &plan->tell, true, plan->options.wait, &plan->lock);
-	if (!r)
-		r = note_roots(undo);
-	if (!r)
-		r = sys_random(&undo->number, sizeof(undo->number));
+	int r = take_roots(undo);
+	if (r || undo->foresees)
+		return r;
+	r = sys_random(&undo->number, sizeof(undo->number));
 	if (!r)
 		r = confirm_init(&undo->confirm, &loose);
 	if (!r)
@@ -873,7 +1058,6 @@ static int begin(struct undo *undo)
 	undo->confirm.ctx = undo;
 	undo->replacer.done = name_done;
 	undo->replacer.ctx = undo;
-	undo->euid = geteuid();
 	return r;
 }
 
@@ -882,9 +1066,11 @@ static int work(struct undo *undo)
 	int r = begin(undo);
 	if (!r) {
 		tell_phase(&undo->plan->tell, DLK_PHASE_UNDO);
-		lease_signal_begin();
+		if (!undo->foresees)
+			lease_signal_begin();
 		r = undo_all(undo);
-		lease_signal_end();
+		if (!undo->foresees)
+			lease_signal_end();
 	}
 	replace_free(&undo->replacer);
 	confirm_free(&undo->confirm);
@@ -899,27 +1085,39 @@ static void undo_free(struct undo *undo)
 		free(undo->roots.at[i]);
 	vec_free(&undo->roots);
 	vec_free(&undo->volumes);
-	vec_free(&undo->remade);
-	free(undo->heads);
+	free_remades(&undo->remade);
+	free_remades(&undo->names);
 	journalin_free(undo->in);
 	dlk_plan_free(undo->plan);
 	free(undo);
 }
 
-int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally)
+static int follow(const struct dlk_options *options, int fd, bool foresees, struct dlk_tally *ret_tally)
 {
 	struct undo *undo = calloc(1, sizeof(*undo));
 	if (!undo)
 		return -ENOMEM;
+	undo->foresees = foresees;
 	int r = plan_new(options, &undo->plan);
 	if (r) {
 		free(undo);
 		return r;
 	}
+	undo->remade.seed = undo->names.seed = undo->plan->seed;
 	r = journalin_open(fd, &undo->plan->tell, &undo->in);
 	if (!r && journalin_links(undo->in))
 		r = work(undo);
 	*ret_tally = undo->plan->tally;
 	undo_free(undo);
 	return r;
+}
+
+int dlk_undo(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally)
+{
+	return follow(options, fd, false, ret_tally);
+}
+
+int dlk_undo_foresee(const struct dlk_options *options, int fd, struct dlk_tally *ret_tally)
+{
+	return follow(options, fd, true, ret_tally);
 }

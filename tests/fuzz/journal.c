@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Journals: whatever stands in one, following it ends with a count or a reason, and each name below its roots holds what it held.
+ * Journals: whatever stands in one, following it ends with a count or a reason, and each name below its roots holds what it held. What
+ * a dry run says beforehand is what comes, and it changes nothing.
  *
  * The input is a journal, in which @ stands for a small tree (a and b are one file, sub/c is another, all alike), and # with a letter
  * for an inode number of one. It is followed by a user who owns nothing but the tree.
@@ -130,13 +131,31 @@ static unsigned check_names(void)
 	return moved;
 }
 
+static void look(struct stat ret[countof(names)])
+{
+	memset(ret, 0, countof(names) * sizeof(*ret));
+	for (size_t i = 0; i < countof(names); i++)
+		fuzz_check(!lstat(path_of(names[i]), &ret[i]));
+}
+
+static int foresee(const struct dlk_options *options, int fd, struct dlk_tally *ret)
+{
+	struct stat before[countof(names)], after[countof(names)];
+	look(before);
+	int r = dlk_undo_foresee(options, fd, ret);
+	look(after);
+	fuzz_check(!lseek(fd, 0, SEEK_SET) && !memcmp(before, after, sizeof(before)));
+	return r;
+}
+
 static void follow(int fd)
 {
 	struct dlk_options options;
-	struct dlk_tally tally = { 0 };
+	struct dlk_tally foreseen = { 0 }, tally = { 0 };
 	dlk_options_init(&options);
-	int r = dlk_undo(&options, fd, &tally);
-	fuzz_check(r <= 0);
+	int would = foresee(&options, fd, &foreseen), r = dlk_undo(&options, fd, &tally);
+	fuzz_check(r <= 0 && would == r);
+	fuzz_check(foreseen.restored >= tally.restored && foreseen.errors <= tally.errors); /* what only the attempt shows */
 	unsigned moved = check_names();
 	fuzz_check(r || moved <= tally.restored); /* a name may have been restored twice */
 	if (tally.restored || moved) {

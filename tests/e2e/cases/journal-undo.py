@@ -153,7 +153,7 @@ def refused(t):
     t.run("--undo", t.path("missing"), exit=2)
     t.equal(t.run("--undo", "in", exit=2).err, "dedupe-link: cannot open in: Is a directory\n", "a directory")
     t.run("--undo", t.path("journal"), "in", exit=2)
-    t.run("--undo", t.path("journal"), "-n", exit=2)
+    t.run("--undo", t.path("journal"), "--plan", "plan", exit=2)
     t.run("--journal", t.path("no/where"), "in", exit=2)
     for name in "mn":
         t.write("out/" + name, b"outside")

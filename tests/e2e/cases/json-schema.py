@@ -10,7 +10,7 @@ import re
 import schema
 from harness import TOP, Failed, named
 
-KINDS = {"phase", "progress", "error", "skip", "note", "linked", "planned", "summary"}
+KINDS = {"phase", "progress", "error", "skip", "note", "linked", "planned", "restored", "summary"}
 
 NAMES = ["a", "new\nline", os.fsdecode(b"\xff\xfe"), os.fsdecode(b"lat\xe9in"), "ü", "\x1b[1m", '"', "\\", "-n", "\u202e"]
 
@@ -44,9 +44,14 @@ def events(t):
     t.write("busy/a", "in use")
     with open(t.write("busy/b", "in use"), "ab"):
         busy = schema.parse_lines(t.run("--json-lines", "--cache=" + t.write("no-cache", "text"), "busy").raw)
-    for event in dry + done + busy:
+    journal = os.path.join(t.scratch, "journal-events")
+    os.unlink(t.path("two", "a"))
+    t.write("two/a", "content")
+    t.run("-q", "--journal", journal, "two")
+    undone = schema.parse_lines(t.run("--json-lines", "--undo", journal).raw)
+    for event in dry + done + busy + undone:
         schema.check("event", event)
-    t.equal({event["event"] for event in dry + done + busy}, KINDS, "kinds of events that came")
+    t.equal({event["event"] for event in dry + done + busy + undone}, KINDS, "kinds of events that came")
     t.equal({each["properties"]["event"]["const"] for each in schema.load()["$defs"]["event"]["anyOf"]}, KINDS, "in the schema")
     t.equal([event["event"] for event in dry + done].count("summary"), 2, "summaries")
     t.check(dry[-1]["event"] == done[-1]["event"] == "summary", "the summary comes last")
