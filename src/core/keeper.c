@@ -186,14 +186,21 @@ static int join(const struct catalog *catalog, struct island *island, const stru
 	return r;
 }
 
-/* Islands only ever gain roots, so those known to have the inode's first root need not be asked again. */
-static size_t find_island(struct islands *islands, const struct catalog *catalog, const struct catalog_inode *inode)
+/* Islands only ever gain roots and lose room: those known to have the root, or no room, need not be asked again. */
+static size_t first_without(struct islands *islands, uint32_t root)
 {
-	uint32_t root = root_of(catalog, inode->first_path);
 	size_t at = islands->first[root];
-	while (at < islands->at.count && island_has(&islands->at.at[at], root))
+	while (at < islands->at.count && (!islands->at.at[at].room || island_has(&islands->at.at[at], root)))
 		at++;
 	islands->first[root] = (uint32_t)at;
+	return at;
+}
+
+static size_t find_island(struct islands *islands, const struct catalog *catalog, const struct catalog_inode *inode)
+{
+	size_t at = 0;
+	for (uint32_t path = inode->first_path; path != ID_NONE; path = catalog_path(catalog, (struct path_id){ path })->next)
+		at = size_max(at, first_without(islands, root_of(catalog, path)));
 	while (at < islands->at.count &&
 	       (islands->at.at[at].room < inode->names || meets(catalog, &islands->at.at[at], inode)))
 		at++;
