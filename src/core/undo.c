@@ -167,6 +167,13 @@ static void parent_unref(struct parent *parent)
 	free(parent);
 }
 
+/* What making a name in a directory is refused with; 0: nothing, or it cannot be asked (faccessat2 came with Linux 5.8). */
+static int ask_to_write(int fd)
+{
+	int r = sys->faccessat(fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
+	return r == -EACCES || r == -EPERM || r == -EROFS ? r : 0;
+}
+
 /* The directory of a name; the one before serves again. Borrowed until the next. */
 static int take_parent(struct undo *undo, const char *path, struct parent **ret)
 {
@@ -179,7 +186,7 @@ static int take_parent(struct undo *undo, const char *path, struct parent **ret)
 		if (r)
 			return r;
 		if (undo->foresees)
-			undo->parent->refused = sys->faccessat(undo->parent->fd, "", W_OK | X_OK, AT_EACCESS | AT_EMPTY_PATH);
+			undo->parent->refused = ask_to_write(undo->parent->fd);
 	}
 	*ret = undo->parent;
 	return 0;
