@@ -36,10 +36,8 @@ struct html {
 	bool left_out;           /* the set at hand is */
 	uint64_t written;
 	VEC(char *) places;
-	VEC(uint32_t) numbers; /* of a path in places, + 1; a hash table by path */
+	VEC(uint32_t) numbers;   /* of each directory, one more than its place; 0: no set spoke of it yet */
 	bool failed;
-	char *last;              /* borrowed from places: sets have their names in few of them */
-	uint32_t last_number;
 };
 
 /* ---- strings ---- */
@@ -285,60 +283,22 @@ static void html_set(struct sink *sink, const struct dlk_set *set)
 	html->written++;
 }
 
-static uint64_t hash_of(const char *path)
+/* The place of a directory; a new one perhaps. */
+static uint32_t place_of(struct html *html, uint64_t dir, const char *path, size_t length)
 {
-	uint64_t hash = 0;
+	own_free char *place = NULL;
 
-	for (; *path; path++)
-		hash = mix64(hash + (unsigned char)*path + 1);
-	return hash;
-}
-
-static int grow_numbers(struct html *html)
-{
-	size_t room = html->numbers.count ? 2 * html->numbers.count : 1024;
-	uint32_t *numbers = calloc(room, sizeof(*numbers));
-
-	if (!numbers)
-		return -ENOMEM;
-	for (size_t i = 0; i < html->places.count; i++) {
-		uint64_t at = hash_of(html->places.at[i]);
-
-		while (numbers[at % room])
-			at++;
-		numbers[at % room] = (uint32_t)i + 1;
+	while (!html->failed && html->numbers.count <= dir)
+		html->failed = vec_push(&html->numbers, 0) != 0;
+	if (!html->failed && !html->numbers.at[dir]) {
+		place = strndup(path, length);
+		html->failed = !place || vec_push(&html->places, place);
+		if (html->failed)
+			return 0;
+		place = NULL;
+		html->numbers.at[dir] = (uint32_t)html->places.count;
 	}
-	free(html->numbers.at);
-	html->numbers.at = numbers;
-	html->numbers.count = html->numbers.room = room;
-	return 0;
-}
-
-/* The number of a directory; a new one perhaps. */
-static uint32_t place_number(struct html *html, const char *path, size_t length)
-{
-	own_free char *dir = strndup(path, length);
-	uint64_t at;
-
-	if (html->last && !strncmp(html->last, path, length) && !html->last[length])
-		return html->last_number;
-	html->failed |= !dir || (2 * html->places.count >= html->numbers.count && grow_numbers(html));
-	if (html->failed)
-		return 0;
-	for (at = hash_of(dir); html->numbers.at[at % html->numbers.count]; at++) {
-		uint32_t number = html->numbers.at[at % html->numbers.count] - 1;
-
-		if (!strcmp(html->places.at[number], dir)) {
-			html->last = html->places.at[number];
-			return html->last_number = number;
-		}
-	}
-	html->failed |= vec_push(&html->places, dir) != 0;
-	if (html->failed)
-		return 0;
-	html->last = steal(&dir);
-	html->numbers.at[at % html->numbers.count] = (uint32_t)html->places.count;
-	return html->last_number = (uint32_t)html->places.count - 1;
+	return html->failed ? 0 : html->numbers.at[dir] - 1;
 }
 
 static void html_member(struct sink *sink, const struct dlk_set *set UNUSED, const struct dlk_member *member)
@@ -350,7 +310,7 @@ static void html_member(struct sink *sink, const struct dlk_set *set UNUSED, con
 
 	if (!html || html->left_out || sink->members >= NAMES_MOST)
 		return;
-	text_printf(text, ",%" PRIu32 ",", place_number(html, length ? member->path : ".", length ? length : 1));
+	text_printf(text, ",%" PRIu32 ",", place_of(html, member->dir, length ? member->path : ".", length ? length : 1));
 	add_name(text, html, slash ? slash + 1 : member->path);
 	text_printf(text, ",%d,%" PRId64, (int)member->fate, member->mtime / NS_PER_S);
 }

@@ -123,6 +123,7 @@ static void feed(struct sink *sink)
 			bool busy = !s && sink->members == countof(names);
 
 			member.path = busy ? "busy" : names[sink->members];
+			member.dir = sink->members;
 			member.fate = busy ? DLK_FATE_LEFT : sink->members ? DLK_FATE_LINKED : DLK_FATE_KEEPER;
 			sink->kind->member(sink, &sets[s], &member);
 		}
