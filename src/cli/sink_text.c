@@ -438,6 +438,8 @@ static void say_group(struct sink *sink, enum group group, const char *name, uin
 	words_add_count(&sink->out.text, count, "name", "names");
 	if (group == GROUP_REFUSED)
 		add_reasons(sink, group);
+	else if (group == GROUP_CHANGED && report_of_undo(sink->report))
+		text_puts(&sink->out.text, count == 1 ? " since, left as it is" : " since, left as they are");
 	else
 		text_puts(&sink->out.text, ", left for the next run");
 	end_line(sink);

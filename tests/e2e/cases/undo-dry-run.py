@@ -96,6 +96,7 @@ def changed(t):
     with open(t.path("changed/a2"), "r+b") as out:
         out.write(b"written in place")
     t.figures(foresee(t, "journal-changed", "changed"), restored=2, copies=1, errors=0, skipped_changed=5)
+    t.check("Changed      7 names since, left as they are\n" in t.run("-n", "--undo", "journal-changed").out, "told")
 
     plant(t, "gone/sub")
     plant(t, "gone/left")
