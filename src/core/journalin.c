@@ -24,7 +24,7 @@ enum {
 	BITS_LEAST = 1 << 13,
 	BITS_MOST = 1 << 28,
 	PIPE_GUESS = 64 << 20, /* bytes of what has no size */
-	BYTES_A_BIT = 8, /* of the file: some thirty bits a line, which sets two or three, so that few share one */
+	BYTES_A_BIT = 16, /* of the file: some sixteen bits a line, so that few inodes share one; twice as many where names are noted as well */
 };
 
 struct block {
@@ -36,6 +36,7 @@ struct block {
 struct journalin {
 	struct tell *tell;
 	int fd;
+	bool names;       /* names that come again are looked for */
 	int64_t begin;    /* where the file stood; negative: it is all in `text` */
 	struct text text;
 	VEC(struct block) blocks;
@@ -51,7 +52,8 @@ struct journalin {
 
 static int begin_bits(struct journalin *in, uint64_t size)
 {
-	uint64_t wanted = u64_min(BITS_MOST, u64_max(BITS_LEAST, size / BYTES_A_BIT)), bits = BITS_LEAST;
+	uint64_t wanted = size / BYTES_A_BIT * (in->names ? 2 : 1), bits = BITS_LEAST;
+	wanted = u64_min(wanted, BITS_MOST);
 	while (bits < wanted)
 		bits *= 2;
 	in->once = calloc(bits / 8, 1);
@@ -79,7 +81,8 @@ static void note_entry(struct journalin *in, const struct journal_entry *entry)
 {
 	test_and_set(in->again, mix64(entry->kept) & in->bits);
 	note(in, mix64(entry->old.ino));
-	note(in, text_hash(in->seed, entry->path));
+	if (in->names)
+		note(in, text_hash(in->seed, entry->path));
 }
 
 static bool matters_again(const struct journalin *in, uint64_t hash)
@@ -453,8 +456,10 @@ static int read_back(const struct journalin *in, const char *line, size_t length
 	entry.at = at;
 	entry.run = *run;
 	entry.again = matters_again(in, mix64(entry.old.ino));
-	entry.hash = text_hash(in->seed, entry.path);
-	entry.named_again = matters_again(in, entry.hash);
+	if (in->names) {
+		entry.hash = text_hash(in->seed, entry.path);
+		entry.named_again = matters_again(in, entry.hash);
+	}
 	r = add_entry(block, &entry);
 	if (r)
 		journal_entry_free(&entry);
@@ -555,13 +560,13 @@ static int look_at_file(struct journalin *in, uint64_t *ret_size)
 	return regular && (stamp_of_others(&stamp) || stamp.mode & S_IWGRP) ? -EPERM : 0;
 }
 
-int journalin_open(int fd, struct tell *tell, struct journalin **ret)
+int journalin_open(int fd, bool names, struct tell *tell, struct journalin **ret)
 {
 	struct journalin *in = calloc(1, sizeof(*in));
 	uint64_t size;
 	if (!in)
 		return -ENOMEM;
-	*in = (struct journalin){ .tell = tell, .fd = fd };
+	*in = (struct journalin){ .tell = tell, .fd = fd, .names = names };
 	int r = look_at_file(in, &size);
 	if (!r)
 		r = sys_random(&in->seed, sizeof(in->seed));

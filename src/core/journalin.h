@@ -15,11 +15,11 @@
 /* A line: the name at `path` was the file `old`, and became a link of the keeper. */
 struct journal_entry {
 	char *path;         /* absolute and plain: without "." and ".." */
-	uint64_t at;        /* where its line is: for journalin_path */
+	uint64_t at;        /* where its line is: for journalin_again */
 	uint32_t run;       /* the number of its header, from 1 */
 	bool again;         /* another line, too, may speak of the inode that is `old` */
-	bool named_again;   /* another line, too, may be about this name */
-	uint64_t hash;      /* of the path, under a random number of this reading */
+	bool named_again;   /* with `names`: another line, too, may be about this name */
+	uint64_t hash;      /* with `names`: of the path, under a random number of this reading */
 	uint64_t kept;      /* inode of the keeper */
 	uint64_t size;
 	int64_t kept_mtime;
@@ -39,10 +39,11 @@ struct journalin;
 
 /*
  * Reads an open file from where it stands to its end. What cannot be come back to (a pipe) is kept in memory. Torn lines are told.
+ * `names`: entries are wanted with what is said of their names, at twice the bits.
  * -EBADMSG: no journal, or of a newer version (told); -EPERM: others could have written it; -ENOSYS; -ENOMEM; errors of reading
  * (told).
  */
-MUST_CHECK int journalin_open(int fd, struct tell *tell, struct journalin **ret);
+MUST_CHECK int journalin_open(int fd, bool names, struct tell *tell, struct journalin **ret);
 void journalin_free(struct journalin *in);
 
 /* The roots of all its runs, each once. */

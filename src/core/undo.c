@@ -1111,7 +1111,7 @@ static int follow(const struct dlk_options *options, int fd, bool foresees, stru
 		return r;
 	}
 	undo->remade.seed = undo->names.seed = undo->plan->seed;
-	r = journalin_open(fd, &undo->plan->tell, &undo->in);
+	r = journalin_open(fd, foresees, &undo->plan->tell, &undo->in);
 	if (!r && journalin_links(undo->in))
 		r = work(undo);
 	*ret_tally = undo->plan->tally;
