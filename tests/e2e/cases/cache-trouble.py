@@ -84,7 +84,7 @@ def flipped(t, good):
     draw = random.Random(7)
     # The file's header and the schema, and places drawn from the rest.
     places = list(range(0, 110, 7 if not os.environ.get("DEDUPE_SLOW") else 40))
-    places += [draw.randrange(len(whole)) for _ in range(60 if not os.environ.get("DEDUPE_SLOW") else 10)]
+    places += [draw.randrange(len(whole)) for _ in range(60 if not os.environ.get("DEDUPE_SLOW") else 30)]
     told = 0
     for place in places:
         bad = bytearray(whole)
