@@ -14,7 +14,7 @@ static void names_end(struct sink *sink)
 {
 	const struct text *restored = sink->report->restored;
 
-	if (report_of_undo(sink->report))
+	if (report_of_undo(sink->report) && restored->count)
 		text_add(&sink->out.text, restored->at, restored->count);
 }
 

@@ -97,6 +97,7 @@ def changed(t):
         out.write(b"written in place")
     t.figures(foresee(t, "journal-changed", "changed"), restored=2, copies=1, errors=0, skipped_changed=5)
     t.check("Changed      7 names since, left as they are\n" in t.run("-n", "--undo", "journal-changed").out, "told")
+    t.equal([t.run(*dry, "-0", "--undo", "journal-changed").out for dry in (["-n"], [])], ["", ""], "no names")
 
     plant(t, "gone/sub")
     plant(t, "gone/left")
