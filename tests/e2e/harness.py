@@ -106,7 +106,7 @@ def settle(path):
 def wait_until(true, what, child=None):
     """
     Looks again and again until true() is, and returns that. A failure when it takes too long, or when `child` has ended: then it
-    cannot come any more.
+    cannot come any more. `what`: what never came, in words or a function that finds them.
     """
     until = time.monotonic() + PATIENCE
     while True:
@@ -115,7 +115,7 @@ def wait_until(true, what, child=None):
         if found:
             return found
         if ended or time.monotonic() > until:
-            raise Failed("%s: %s" % ("ended before" if ended else "never came", what))
+            raise Failed("%s: %s" % ("ended before" if ended else "never came", what() if callable(what) else what))
         time.sleep(0.005)
 
 

@@ -2,9 +2,8 @@
 """--keep-dir-times: directories have their times of before, but for those that somebody else changed meanwhile."""
 import os
 import subprocess
-import time
 
-from harness import PROGRAM
+from harness import PROGRAM, wait_until
 
 OLD = 10**18 + 123456789
 
@@ -58,17 +57,19 @@ def busy(t):
     for name in [*deeds, *quiet]:
         age(t, "busy/" + name)
     child = subprocess.Popen([PROGRAM, "-q", "--keep-dir-times", "--bwlimit", "300K", "-j1", t.path("busy")])
-    begun = time.monotonic()
     waiting = {**deeds, **quiet}
-    # In each directory something is done after the first of its two pairs was linked, at the soonest. The large pairs come first, in
-    # four seconds, then the small ones, in two: time enough for it on a busy machine.
-    while waiting and child.poll() is None and time.monotonic() - begun < 60:
-        for name in list(waiting):
+
+    def do_what_is_due():
+        for name in list(waiting) if child.poll() is None else []:  # later it would show nothing
             top = t.path("busy", name)
             if any(os.stat(top + "/a%d" % size).st_nlink == 2 for size in (1, 2)):
                 waiting.pop(name)(top)
-        time.sleep(0.002)
-    t.equal((child.wait(), list(waiting)), (0, []), "the run ended, and all was done before")
+        return not waiting
+
+    # In each directory something is done after the first of its two pairs was linked, at the soonest. The large pairs come first, in
+    # four seconds, then the small ones, in two: time enough for it on a busy machine.
+    wait_until(do_what_is_due, lambda: "the first links in %s" % list(waiting), child)
+    t.equal(child.wait(), 0, "exit status")
     for name in quiet:
         t.equal(times(t, "busy/" + name)["busy/" + name], OLD, "put back: " + name)
     for name in deeds:

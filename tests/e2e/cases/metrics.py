@@ -41,8 +41,7 @@ def test(t):
     t.equal(os.stat(file).st_mode & 0o777, 0o644 & ~umask(), "others may read it")
     t.equal(sorted(os.listdir(t.top)), ["figures.prom", "in"], "nothing is left beside it")
 
-    while time.time() < success + 1.1:  # figures are of whole seconds
-        time.sleep(0.01)
+    wait_until(lambda: time.time() > success + 1.1, "another second than that of the figures")
     inode = os.stat(file).st_ino
     t.run("-q", "--metrics", file, "in", "missing", exit=1)
     value = {name.removeprefix("dedupe_link_"): number for name, (_, number) in parse(open(file).read()).items()}

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import time
 
 import harness
 
@@ -24,27 +23,23 @@ class Window:
     def screen(self):
         return [line.rstrip() for line in self.tmux("capture-pane", "-p").splitlines() if line.strip()]
 
-    def wait_for(self, t, pattern, seconds=30):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if any(re.search(pattern, line) for line in self.screen()):
-                return self.screen()
-            time.sleep(0.05)
-        t.check(False, "never shown: %s\n%s" % (pattern, "\n".join(self.screen())))
-
+    def wait_for(self, pattern):
+        harness.wait_until(lambda: any(re.search(pattern, line) for line in self.screen()),
+                           lambda: "%s\n%s" % (pattern, "\n".join(self.screen())))
+        return self.screen()
 
     def resize(self, t, columns):
         """What is half drawn then is whole soon; whatever the old line left behind would stay."""
         drawn = self.screen()[-1]
         self.tmux("resize-window", "-x", str(columns), "-y", "24")
-        end = time.monotonic() + 30
-        while True:
-            screen = self.screen()
-            if screen[-1] not in (drawn, "") and is_one_line(screen):
-                return
-            if time.monotonic() > end or any("Would free" in line for line in screen):
-                one_line(t, screen)
-            time.sleep(0.05)
+        screen = []
+
+        def is_whole():
+            screen[:] = self.screen()
+            return screen[-1] not in (drawn, "") and is_one_line(screen) or any("Would free" in line for line in screen)
+
+        harness.wait_until(is_whole, lambda: "one line of progress, with nothing below:\n" + "\n".join(screen))
+        one_line(t, screen)
 
 
 def is_one_line(screen):
@@ -65,14 +60,14 @@ def test(t):
         t.write("b%d" % i, content)
     window = Window(t, 80)
     try:
-        window.wait_for(t, "ready")
+        window.wait_for("ready")
         window.tmux("send-keys", "strace -f -o /dev/null -e trace=pread64,preadv "
                     "-e inject=pread64,preadv:delay_enter=25000 %s -j1 -n %s" % (shlex.quote(harness.PROGRAM), t.top),
                     "Enter")
-        one_line(t, window.wait_for(t, r"^Reading 3/3 +\d+% .*M/s .*left"))
+        one_line(t, window.wait_for(r"^Reading 3/3 +\d+% .*M/s .*left"))
         window.resize(t, 45)
         window.resize(t, 100)
-        screen = window.wait_for(t, "^Would free")
+        screen = window.wait_for("^Would free")
         t.check(not any(LINE.search(line) for line in screen), "left behind:\n" + "\n".join(screen))
         t.check(any("Looked at" in line and line.startswith("Looked at") for line in screen), "\n".join(screen))
     finally:

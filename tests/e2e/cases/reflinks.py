@@ -2,9 +2,8 @@
 """Extents that files already share by reflink are not counted as saved: the figure is what statfs shows."""
 import os
 import shutil
-import time
 
-from harness import Skipped, settle
+from harness import Skipped, settle, wait_until
 
 
 def free_bytes(path):
@@ -13,14 +12,10 @@ def free_bytes(path):
     return found.f_bfree * found.f_frsize
 
 
-def freed(path, before, want):
-    """What statfs shows more than before; XFS gives space back in the background, soon after the unlink."""
-    for _ in range(100):
-        moved = free_bytes(path) - before
-        if abs(moved - want) < want // 8:
-            break
-        time.sleep(0.05)
-    return moved
+def wait_until_freed(path, before, want):
+    """Until statfs shows as much more than before; XFS gives space back in the background, soon after the unlink."""
+    wait_until(lambda: abs(free_bytes(path) - before - want) < want // 8,
+               lambda: "statfs moved by %d instead of %d" % (free_bytes(path) - before, want))
 
 
 def one(t, kind, options):
@@ -40,8 +35,7 @@ def one(t, kind, options):
     before = free_bytes(place)
     done = t.json(kind)
     t.figures(done, links_made=1, inodes_freed=1, bytes_saved=size, errors=0)
-    moved = freed(place, before, size)
-    t.check(abs(moved - size) < size // 8, "%s: statfs moved by %d instead of %d" % (kind, moved, size))
+    wait_until_freed(place, before, size)
 
 
 def test(t):
