@@ -216,13 +216,13 @@ static void story_stall_time_put_back(void)
 	check_always(&report);
 }
 
-/* The same to the keeper, between the look and the exchange: the target must not become a link to other bytes. */
-static void story_stall_keeper(void)
+/* The same to the keeper: the target must not become a link to other bytes. */
+static void do_stall_keeper(int (*act)(const char *path), struct moment at)
 {
 	field_make(SAME);
 	hooks_install();
-	struct actor *writer = actor_make(write_in_place, KEEPER);
-	hooks_add(at_exchange, stop_here, writer);
+	struct actor *writer = actor_make(act, KEEPER);
+	hooks_add(at, stop_here, writer);
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
 	check(begins_with(KEEPER, WRITTEN), "a write to the keeper was lost");
@@ -230,18 +230,16 @@ static void story_stall_keeper(void)
 	check(!report.tally.links_made, "linked");
 }
 
+/* Between the look and the exchange. */
+static void story_stall_keeper(void)
+{
+	do_stall_keeper(write_in_place, at_exchange);
+}
+
 /* And before the look, with the time put back: only the keeper's lease tells. */
 static void story_stall_keeper_time_put_back(void)
 {
-	field_make(SAME);
-	hooks_install();
-	struct actor *writer = actor_make(write_and_put_time_back, KEEPER);
-	hooks_add(at_look, stop_here, writer);
-	struct report report = run_all();
-	must(actor_join(writer), "writer");
-	check(begins_with(KEEPER, WRITTEN), "a write to the keeper was lost");
-	check(is_same(TARGET), "the target's bytes are gone");
-	check(!report.tally.links_made, "linked");
+	do_stall_keeper(write_and_put_time_back, at_look);
 }
 
 /* As at the exchange, and our link is moved away: the old file has the only copy of what belongs to it. */

@@ -285,19 +285,27 @@ static int no_room(int dirfd, const char *path, int flags, mode_t mode)
 	return flags & O_CREAT ? -ENOSPC : sys_kernel.openat(dirfd, path, flags, mode);
 }
 
-/* No room for a copy of what a late opener wrote: that is an error, and no name is told that is not there. */
-static void story_late_no_room(void)
+/* A late opener writes, where files are made by `openat`. */
+static struct report run_with_late_opener(int (*openat)(int dirfd, const char *path, int flags, mode_t mode))
 {
 	field_make(SAME);
 	hooks_install();
+	hooked = sys;
 	struct actor *writer = actor_make_stale(write_in_place, TARGET);
 	struct sys_calls table = *sys;
-	table.openat = no_room;
+	table.openat = openat;
 	sys_replace(&table);
 	hooks_add(at_exchange, actor_look, writer);
 	hooks_add(at_drop, actor_go, writer);
 	struct report report = run_all();
 	must(actor_join(writer), "writer");
+	return report;
+}
+
+/* No room for a copy of what a late opener wrote: that is an error, and no name is told that is not there. */
+static void story_late_no_room(void)
+{
+	struct report report = run_with_late_opener(no_room);
 	check(report.tally.errors == 1 && report.error == ENOSPC, "not told as an error");
 	for (unsigned i = 0; i < report.kept_count; i++)
 		check(exists(report.kept[i]), "a name was told that is not there");
@@ -312,17 +320,7 @@ static int short_names(int dirfd, const char *path, int flags, mode_t mode)
 /* Where names may have no 255 bytes the copy of what a late opener wrote gets a shorter one. */
 static void story_late_short_names(void)
 {
-	field_make(SAME);
-	hooks_install();
-	hooked = sys;
-	struct actor *writer = actor_make_stale(write_in_place, TARGET);
-	struct sys_calls table = *sys;
-	table.openat = short_names;
-	sys_replace(&table);
-	hooks_add(at_exchange, actor_look, writer);
-	hooks_add(at_drop, actor_go, writer);
-	struct report report = run_all();
-	must(actor_join(writer), "writer");
+	struct report report = run_with_late_opener(short_names);
 	check(!report.tally.errors && report.reasons[DLK_REASON_LATE_OPENER] == 1, "no copy was made");
 	check(report.kept_count == 1 && begins_with(report.kept[0], WRITTEN), "a late write was lost");
 	check_always(&report);
